@@ -1,0 +1,157 @@
+//! Exact counters, one set for each CPU, never sampled.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{kind::MAX_KINDS, limit::Bucket};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident, $id:literal;)*) => {
+        /// What is counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Counter {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Counter {
+            /// Every counter, in order.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The public name.
+            pub const fn id(self) -> &'static str {
+                match self {
+                    $(Self::$name => $id,)*
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Frames seen by either hook.
+    Packets, "packets";
+    /// TCP segments that were judged.
+    Segments, "segments";
+    /// Frames of other protocols.
+    NotTcp, "not_tcp";
+    /// Frames too short for the headers they announce.
+    Truncated, "truncated";
+    /// IP headers whose length or version field is impossible.
+    BadIpHeader, "bad_ip_header";
+    /// TCP data offsets below 5.
+    BadTcpHeader, "bad_tcp_header";
+    /// IP fragments other than the first: their TCP header is elsewhere.
+    Fragments, "fragments";
+    /// IPv6 packets with more than 6 extension headers.
+    ExtensionLimit, "extension_limit";
+    /// Frames with more than two VLAN tags.
+    VlanLimit, "vlan_limit";
+    /// Connection requests.
+    Syn, "syn";
+    /// Answers to connection requests.
+    SynAck, "syn_ack";
+    /// Segments with FIN.
+    Fin, "fin";
+    /// Resets.
+    Rst, "rst";
+    /// Segments with payload.
+    Data, "data";
+    /// Flows entered into the table.
+    FlowsCreated, "flows_created";
+    /// Flows whose two sides came to agree.
+    FlowsEstablished, "flows_established";
+    /// Segments of unknown flows that open none: resets and FINs.
+    Strays, "strays";
+    /// Flows replaced after their time was over.
+    EvictedExpired, "evicted_expired";
+    /// Closed flows replaced under pressure.
+    EvictedClosed, "evicted_closed";
+    /// Embryonic flows replaced under pressure.
+    EvictedEmbryonic, "evicted_embryonic";
+    /// Flows that found no place: their bucket was full of established ones.
+    TableFull, "table_full";
+    /// Flows that lost the race for a slot to another CPU.
+    InsertRaces, "insert_races";
+    /// Connections whose service found no place in the service table.
+    ServiceOverflow, "service_overflow";
+    /// Events handed to the ring.
+    Submitted, "submitted";
+    /// Events of severity warn and above that found the ring full.
+    RingFullHigh, "ring_full_high";
+    /// Events below warn that found their share of the ring full.
+    RingFullLow, "ring_full_low";
+    /// Events held back because their flow had told enough.
+    HeldBackFlow, "held_back_flow";
+    /// Events held back because their kind had told enough this second.
+    HeldBackRate, "held_back_rate";
+}
+
+/// Room for counters.
+pub const MAX_COUNTERS: usize = 64;
+
+const _: () = assert!(Counter::ALL.len() <= MAX_COUNTERS);
+
+/// One CPU's counters and token buckets.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Cpu {
+    /// By [`Counter`].
+    pub counters: [u64; MAX_COUNTERS],
+    /// Findings by [`crate::kind::Kind`], told or not.
+    pub matched: [u64; MAX_KINDS],
+    /// Token buckets by kind.
+    pub buckets: [Bucket; MAX_KINDS],
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Self {
+            counters: [0; MAX_COUNTERS],
+            matched: [0; MAX_KINDS],
+            buckets: [Bucket::default(); MAX_KINDS],
+        }
+    }
+}
+
+impl Cpu {
+    /// Counts one.
+    #[inline(always)]
+    pub fn count(&mut self, counter: Counter) {
+        let slot = &mut self.counters[counter as usize];
+        *slot = slot.wrapping_add(1);
+    }
+
+    /// The value of a counter.
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize]
+    }
+
+    /// Adds another CPU's counters.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, n) in self.counters.iter_mut().zip(&other.counters) {
+            *sum += n;
+        }
+        for (sum, n) in self.matched.iter_mut().zip(&other.matched) {
+            *sum += n;
+        }
+    }
+
+    /// All findings, told or not.
+    pub fn matched_total(&self) -> u64 {
+        self.matched.iter().sum()
+    }
+
+    /// Findings that are accounted for: submitted, lost to a full ring, or held back. Equals [`Cpu::matched_total`].
+    pub fn accounted_total(&self) -> u64 {
+        [
+            Counter::Submitted,
+            Counter::RingFullHigh,
+            Counter::RingFullLow,
+            Counter::HeldBackFlow,
+            Counter::HeldBackRate,
+        ]
+        .into_iter()
+        .map(|counter| self.get(counter))
+        .sum()
+    }
+}

@@ -1,0 +1,14 @@
+//! Detection: one family, one file.
+//!
+//! A family is a set of pure functions from the flow's state and one segment to [`Evidence`]. What is added to a family
+//! goes into its file, a new family into a new one, called from [`crate::engine`]'s slow path, with its ids in
+//! [`crate::kind`].
+
+pub mod anatomy;
+pub mod evidence;
+pub mod forged;
+pub mod handshake;
+pub mod origin;
+
+pub use anatomy::RstClass;
+pub use evidence::{Confidence, Evidence, Severity};

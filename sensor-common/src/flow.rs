@@ -1,0 +1,9 @@
+//! What is kept of a flow: its layout in memory, one cache line for each thing that changes together.
+
+mod key;
+mod segment;
+mod state;
+
+pub use key::{Key, LinkId, Side, Tuple};
+pub use segment::{RECORDED, Segment, TcpFlags, merged};
+pub use state::{Bits, End, Flow, Head, HeadBits, Reset, Tail, Watch};

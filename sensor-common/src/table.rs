@@ -1,0 +1,268 @@
+//! The flow table: set-associative, our own, generic over its storage.
+//!
+//! A bucket is one cache line: 8 hash tags and 8 notes on what each slot is worth. The flows lie in a second array, slot for
+//! slot. A lookup reads the bucket, then the flow's lines, which can be fetched in parallel. An insertion needs the bucket
+//! alone: the notes say which flow is worth least, so a flood costs one line and not sixteen.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{
+    config::Config,
+    counters::Counter,
+    flow::{Flow, Key, Side},
+    service::{Service, ServiceCounter},
+};
+
+/// Slots in a bucket.
+pub const WAYS: usize = 8;
+
+/// One bucket: a cache line.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(64))]
+pub struct Bucket {
+    /// Hash tags; 0 where the slot is free.
+    pub tags: [u32; WAYS],
+    /// [`Note`]s.
+    pub notes: [u32; WAYS],
+}
+
+/// What a flow is worth when a newcomer needs its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Worth {
+    /// One side only, or the handshake is not complete: anybody can make these.
+    Embryonic = 0,
+    /// Closed: kept as a tombstone.
+    Closed = 1,
+    /// Both sides agree.
+    Established = 2,
+}
+
+/// A slot's note: [`Worth`] in the top two bits, the coarse second of its last segment below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note(pub u32);
+
+impl Note {
+    const SECONDS: u32 = 0x3fff_ffff;
+
+    /// Packs worth and coarse second.
+    #[inline(always)]
+    pub const fn new(worth: Worth, second: u32) -> Self {
+        Self((worth as u32) << 30 | (second & Self::SECONDS))
+    }
+
+    /// The worth.
+    #[inline(always)]
+    pub const fn worth(self) -> Worth {
+        match self.0 >> 30 {
+            0 => Worth::Embryonic,
+            1 => Worth::Closed,
+            _ => Worth::Established,
+        }
+    }
+
+    /// Coarse seconds since the last segment; 0 where the clock went back.
+    #[inline(always)]
+    pub const fn idle(self, now: u32) -> u32 {
+        let idle = (now.wrapping_sub(self.0)) & Self::SECONDS;
+        if idle > Self::SECONDS / 2 { 0 } else { idle }
+    }
+}
+
+/// Idle coarse seconds after which a flow's slot is free to take, by worth. Nothing is removed for its age alone.
+#[inline(always)]
+const fn lifetime(worth: Worth) -> u32 {
+    match worth {
+        Worth::Embryonic => 60,
+        Worth::Closed => 240,
+        Worth::Established => 600,
+    }
+}
+
+/// Where buckets, flows and services live: plain BPF arrays in the kernel, vectors elsewhere.
+pub trait Storage {
+    /// The bucket with this index.
+    fn bucket(&mut self, index: u32) -> Option<&mut Bucket>;
+    /// Replaces a tag if it is still `old`; whether it did.
+    fn swap_tag(tag: &mut u32, old: u32, new: u32) -> bool;
+    /// Adds one to a counter that CPUs share.
+    fn add_one(counter: &mut u64);
+    /// The flow with this index.
+    fn flow(&mut self, index: u32) -> Option<&mut Flow>;
+    /// The service with this index.
+    fn service(&mut self, index: u32) -> Option<&mut Service>;
+}
+
+/// A key's place: bucket and tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the bucket.
+    pub bucket: u32,
+    /// Tag within it, never 0.
+    pub tag: u32,
+}
+
+/// Where `key` belongs. Multilinear hashing (Lemire and Kaser, "Strongly universal string hashing is fast", 2014): with secret
+/// multipliers no choice of addresses makes collisions likelier than chance.
+#[inline(always)]
+pub fn place(key: &Key, config: &Config) -> Place {
+    let k = &config.hash_keys;
+    let mut hash = k[0];
+    if key.link.ip_version() == 6 {
+        hash = hash
+            .wrapping_add(k[1].wrapping_mul(key.a[0] as u64))
+            .wrapping_add(k[2].wrapping_mul(key.a[1] as u64))
+            .wrapping_add(k[3].wrapping_mul(key.a[2] as u64))
+            .wrapping_add(k[4].wrapping_mul(key.b[0] as u64))
+            .wrapping_add(k[5].wrapping_mul(key.b[1] as u64))
+            .wrapping_add(k[6].wrapping_mul(key.b[2] as u64));
+    }
+    hash = hash
+        .wrapping_add(k[7].wrapping_mul(key.a[3] as u64))
+        .wrapping_add(k[8].wrapping_mul(key.b[3] as u64))
+        .wrapping_add(k[9].wrapping_mul(key.ports as u64))
+        .wrapping_add(k[10].wrapping_mul(key.link.ifindex as u64))
+        .wrapping_add(k[11].wrapping_mul(key.link.version_vlans as u64));
+    let tag = (hash >> 8) as u32;
+    Place { bucket: (hash >> 40) as u32 & config.bucket_mask, tag: if tag == 0 { 1 } else { tag } }
+}
+
+/// Index of the flow with `key`, if the table has it.
+#[inline(always)]
+pub fn find<S: Storage>(storage: &mut S, at: Place, key: &Key) -> Option<u32> {
+    let bucket = storage.bucket(at.bucket)?;
+    let mut slot = 0;
+    while slot < WAYS {
+        if bucket.tags[slot] == at.tag {
+            break;
+        }
+        slot += 1;
+    }
+    if slot == WAYS {
+        return None;
+    }
+    let index = at.bucket * WAYS as u32 + slot as u32;
+    if storage.flow(index)?.head.key == *key { Some(index) } else { find_behind(storage, at, key, slot) }
+}
+
+/// The rare rest of [`find`]: another flow with the same tag came first.
+#[inline(never)]
+fn find_behind<S: Storage>(storage: &mut S, at: Place, key: &Key, behind: usize) -> Option<u32> {
+    for slot in 0..WAYS {
+        if slot > behind && storage.bucket(at.bucket)?.tags[slot] == at.tag {
+            let index = at.bucket * WAYS as u32 + slot as u32;
+            if storage.flow(index)?.head.key == *key {
+                return Some(index);
+            }
+        }
+    }
+    None
+}
+
+/// What an insertion came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// The flow has this index; a counter says whom it replaced, if anybody.
+    At(u32, Option<Counter>),
+    /// There was no place; the counter says why.
+    No(Counter),
+}
+
+/// Takes a slot for a newcomer: a free one, else that of the flow worth least. A newcomer is embryonic, and never takes the
+/// slot of a live established flow.
+///
+/// Worth, least first: expired; embryonic and idle for 2 s; closed; embryonic. Within each, idle longest. Embryonic flows that
+/// went quiet go before tombstones because a flood makes the former for free and cannot make the latter.
+#[inline(always)]
+pub fn insert<S: Storage>(storage: &mut S, at: Place, now: u32) -> Inserted {
+    let Some(bucket) = storage.bucket(at.bucket) else { return Inserted::No(Counter::TableFull) };
+    let mut victim = WAYS;
+    let mut least = u32::MAX;
+    let mut tag = 0;
+    let mut reason = None;
+    for slot in 0..WAYS {
+        let held = bucket.tags[slot];
+        let note = Note(bucket.notes[slot]);
+        let idle = note.idle(now);
+        let (rank, evicted) = if held == 0 {
+            (0, None)
+        } else if idle > lifetime(note.worth()) {
+            (1, Some(Counter::EvictedExpired))
+        } else {
+            match note.worth() {
+                Worth::Embryonic if idle >= 2 => (2, Some(Counter::EvictedEmbryonic)),
+                Worth::Closed => (3, Some(Counter::EvictedClosed)),
+                Worth::Embryonic => (4, Some(Counter::EvictedEmbryonic)),
+                Worth::Established => continue,
+            }
+        };
+        // Rank first, then the longer idle the lower.
+        let keep = rank << 16 | (0xffff - if idle > 0xffff { 0xffff } else { idle });
+        if keep < least {
+            least = keep;
+            victim = slot;
+            tag = held;
+            reason = evicted;
+        }
+    }
+    if victim >= WAYS {
+        return Inserted::No(Counter::TableFull);
+    }
+    if !S::swap_tag(&mut bucket.tags[victim], tag, at.tag) {
+        return Inserted::No(Counter::InsertRaces);
+    }
+    bucket.notes[victim] = Note::new(Worth::Embryonic, now).0;
+    Inserted::At(at.bucket * WAYS as u32 + victim as u32, reason)
+}
+
+/// Renews a slot's note where it changed: most segments find it as it should be and write nothing.
+#[inline(always)]
+pub fn note<S: Storage>(storage: &mut S, index: u32, worth: Worth, now: u32) {
+    let slot = index as usize % WAYS;
+    if let Some(bucket) = storage.bucket(index / WAYS as u32) {
+        let note = Note::new(worth, now).0;
+        if bucket.notes[slot] != note {
+            bucket.notes[slot] = note;
+        }
+    }
+}
+
+/// Slots that a service may lie in, from its hash on.
+const SERVICE_PROBES: u32 = 8;
+
+/// Index of the service of `side` of `key`, made if it is new; `None` where its slots are taken.
+#[inline(never)]
+pub fn service<S: Storage>(storage: &mut S, config: &Config, key: &Key, side: Side) -> Option<u32> {
+    let k = &config.hash_keys;
+    let addr = key.addr(side);
+    let hash = k[0]
+        .wrapping_add(k[1].wrapping_mul(addr[0] as u64))
+        .wrapping_add(k[2].wrapping_mul(addr[1] as u64))
+        .wrapping_add(k[3].wrapping_mul(addr[2] as u64))
+        .wrapping_add(k[7].wrapping_mul(addr[3] as u64))
+        .wrapping_add(k[9].wrapping_mul(key.port(side) as u64));
+    let tag = ((hash >> 8) as u32) | 1;
+    for probe in 0..SERVICE_PROBES {
+        let index = ((hash >> 40) as u32).wrapping_add(probe) & config.service_mask;
+        let slot = storage.service(index)?;
+        if slot.is(tag, key, side) {
+            return Some(index);
+        }
+        if slot.tag == 0 && S::swap_tag(&mut slot.tag, 0, tag) {
+            slot.addr = *addr;
+            slot.port = key.port(side) as u32;
+            return Some(index);
+        }
+    }
+    None
+}
+
+/// Counts one for a service.
+#[inline(always)]
+pub fn count<S: Storage>(storage: &mut S, index: Option<u32>, counter: ServiceCounter) {
+    if let Some(index) = index
+        && let Some(service) = storage.service(index)
+    {
+        S::add_one(&mut service.counters[counter as usize]);
+    }
+}

@@ -1,0 +1,89 @@
+//! Time as the engine keeps it: an argument, never a clock.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Where the engine gets its time. The kernel has a cheap coarse clock (one tick's resolution) and a dear fine one;
+/// a capture has one time for both.
+pub trait Clock {
+    /// Nanoseconds; may lag behind [`Clock::fine`] by a timer tick, never ahead of it.
+    fn coarse(&self) -> u64;
+    /// Nanoseconds, exact.
+    fn fine(&self) -> u64;
+}
+
+/// A point of time within a flow, in units of 1.024 µs (2^10 ns). Wraps after 73 minutes; differences hold within half of that.
+///
+/// Stamps of one flow are strictly increasing by construction ([`Stamp::next`]), so they also keep the order in which
+/// segments were seen when the coarse clock stands still or a capture's clock jumps back.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(transparent)]
+pub struct Stamp(pub u32);
+
+impl Stamp {
+    /// The stamp of an absolute time in nanoseconds.
+    #[inline(always)]
+    pub const fn of(nanos: u64) -> Self {
+        Self((nanos >> 10) as u32)
+    }
+
+    /// Units (1.024 µs) from `earlier` to `self`; zero when `self` is the earlier one.
+    #[inline(always)]
+    pub const fn since(self, earlier: Self) -> u32 {
+        let units = self.0.wrapping_sub(earlier.0);
+        if (units as i32) < 0 { 0 } else { units }
+    }
+
+    /// Whether `self` lies strictly after `other`.
+    #[inline(always)]
+    pub const fn after(self, other: Self) -> bool {
+        (self.0.wrapping_sub(other.0) as i32) > 0
+    }
+
+    /// `self`, moved just past `last` where it does not already lie there.
+    #[inline(always)]
+    pub const fn next(self, last: Self) -> Self {
+        if self.after(last) {
+            self
+        } else {
+            Self(last.0.wrapping_add(1))
+        }
+    }
+}
+
+/// Nanoseconds in `units` of [`Stamp`].
+pub const fn stamp_nanos(units: u32) -> u64 {
+    (units as u64) << 10
+}
+
+/// Coarse seconds (2^30 ns = 1.07 s) of an absolute time, as the table's bucket lines keep them.
+#[inline(always)]
+pub const fn seconds(nanos: u64) -> u32 {
+    (nanos >> 30) as u32
+}
+
+/// A point of time in units of 2^20 ns (1.05 ms), which wraps after 52 days: the age of a flow.
+#[inline(always)]
+pub const fn millis(nanos: u64) -> u32 {
+    (nanos >> 20) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_never_stand_still() {
+        let last = Stamp(100);
+        assert_eq!(Stamp(90).next(last), Stamp(101));
+        assert_eq!(Stamp(100).next(last), Stamp(101));
+        assert_eq!(Stamp(130).next(last), Stamp(130));
+    }
+
+    #[test]
+    fn differences_survive_the_wrap() {
+        assert_eq!(Stamp(5).since(Stamp(u32::MAX - 4)), 10);
+        assert_eq!(Stamp(5).since(Stamp(9)), 0);
+    }
+}

@@ -1,0 +1,1 @@
+//! The agent: loads the kernel program, drains its events, reads captures through the same engine, and reports.

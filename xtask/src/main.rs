@@ -1,0 +1,2 @@
+//! The build language.
+fn main() {}
