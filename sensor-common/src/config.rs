@@ -78,11 +78,6 @@ impl Config {
 
     /// For a live interface: cheap findings are limited, severe ones are not.
     pub const fn live(hash_keys: [u64; HASH_KEYS], bucket_mask: u32, ring_bytes: u32) -> Self {
-        Self {
-            hash_keys,
-            rates: [200, 200, 0, 0],
-            low_quota: ring_bytes / 2,
-            ..Self::replay(bucket_mask)
-        }
+        Self { hash_keys, rates: [200, 200, 0, 0], low_quota: ring_bytes / 2, ..Self::replay(bucket_mask) }
     }
 }

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{kind::MAX_KINDS, limit::Bucket};
+use crate::{kind::MAX_KINDS, limit::Bucket, passage::Passage};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident, $id:literal;)*) => {
@@ -91,6 +91,12 @@ pub const MAX_COUNTERS: usize = 64;
 
 const _: () = assert!(Counter::ALL.len() <= MAX_COUNTERS);
 
+/// An index whose range the compiler must not know: it would drop the mask that the kernel's verifier wants to see.
+#[inline(always)]
+pub(crate) fn hidden(index: usize) -> usize {
+    core::hint::black_box(index)
+}
+
 /// One CPU's counters and token buckets.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -103,13 +109,19 @@ pub struct Cpu {
     pub buckets: [Bucket; MAX_KINDS],
 }
 
+/// All that one CPU has to itself.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Local {
+    /// Counters and token buckets.
+    pub cpu: Cpu,
+    /// Working memory for the segment at hand.
+    pub passage: Passage,
+}
+
 impl Default for Cpu {
     fn default() -> Self {
-        Self {
-            counters: [0; MAX_COUNTERS],
-            matched: [0; MAX_KINDS],
-            buckets: [Bucket::default(); MAX_KINDS],
-        }
+        Self { counters: [0; MAX_COUNTERS], matched: [0; MAX_KINDS], buckets: [Bucket::default(); MAX_KINDS] }
     }
 }
 
@@ -118,6 +130,13 @@ impl Cpu {
     #[inline(always)]
     pub fn count(&mut self, counter: Counter) {
         let slot = &mut self.counters[counter as usize];
+        *slot = slot.wrapping_add(1);
+    }
+
+    /// Counts one, where which counter it is is known at run time only.
+    #[inline(always)]
+    pub fn count_reason(&mut self, reason: Counter) {
+        let slot = &mut self.counters[hidden(reason as usize) & (MAX_COUNTERS - 1)];
         *slot = slot.wrapping_add(1);
     }
 
@@ -143,15 +162,9 @@ impl Cpu {
 
     /// Findings that are accounted for: submitted, lost to a full ring, or held back. Equals [`Cpu::matched_total`].
     pub fn accounted_total(&self) -> u64 {
-        [
-            Counter::Submitted,
-            Counter::RingFullHigh,
-            Counter::RingFullLow,
-            Counter::HeldBackFlow,
-            Counter::HeldBackRate,
-        ]
-        .into_iter()
-        .map(|counter| self.get(counter))
-        .sum()
+        [Counter::Submitted, Counter::RingFullHigh, Counter::RingFullLow, Counter::HeldBackFlow, Counter::HeldBackRate]
+            .into_iter()
+            .map(|counter| self.get(counter))
+            .sum()
     }
 }

@@ -4,7 +4,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     detect::{Confidence, Evidence, RstClass, Severity},
-    flow::{Flow, Segment, Side, TcpFlags},
+    flow::{Flow, Segment, Side, TcpFlags, merged},
     kind::Kind,
     seq::SeqNumber,
 };
@@ -37,9 +37,7 @@ impl Hook {
 }
 
 /// Counts of the flow's service (server address and port) at the time of the event.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ServiceSnapshot {
     /// Connections established; 0 where the service is not counted.
@@ -50,7 +48,7 @@ pub struct ServiceSnapshot {
     pub rst: u64,
 }
 
-/// A finding with its evidence, 496 bytes.
+/// A finding with its evidence, 480 bytes.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(8))]
 pub struct Event {
@@ -60,8 +58,6 @@ pub struct Event {
     pub service: ServiceSnapshot,
     /// The segment that the finding is about.
     pub segment: Segment,
-    /// The segment that it answers, from the recorder; all zero if none.
-    pub trigger: Segment,
     /// What speaks for and against.
     pub evidence: Evidence,
     /// Time between trigger and segment in units of 1.024 µs, an upper bound; 0 if there is no trigger.
@@ -99,12 +95,12 @@ pub struct Event {
     /// The segment's source MAC address, folded.
     pub mac: u8,
     /// Keeps the record free of padding.
-    pub reserved: [u8; 4],
+    pub reserved: [u8; 8],
     /// The flow before the segment: both sides' numbers and the recorder.
     pub flow: Flow,
 }
 
-const _: () = assert!(size_of::<Event>() == 8 + 24 + 20 + 20 + 24 + 16 + 384);
+const _: () = assert!(size_of::<Event>() == 480);
 
 impl Event {
     /// Reads a record from the ring; `None` if its size or version is not ours.
@@ -155,6 +151,23 @@ impl Event {
     /// The anatomy, where the segment is a reset.
     pub const fn rst_class(&self) -> Option<RstClass> {
         RstClass::from_u8(self.class)
+    }
+
+    /// The recorded segment that a reset answers, as far as the recorder still has it: the one that it acknowledges, or whose
+    /// acknowledgment it took over, else the other side's latest. `None` for other segments.
+    pub fn trigger(&self) -> Option<Segment> {
+        if !self.is_reset() {
+            return None;
+        }
+        let answered = |segment: &Segment| {
+            if self.segment.flags.any(TcpFlags::ACK) {
+                segment.end() == self.segment.ack && segment.end() != segment.seq
+            } else {
+                segment.flags.any(TcpFlags::ACK) && segment.ack == self.segment.seq
+            }
+        };
+        let theirs = || merged(&self.flow).into_iter().rev().flatten().filter(|(side, _)| *side != self.side());
+        theirs().find(|(_, segment)| answered(segment)).or_else(|| theirs().next()).map(|(_, segment)| segment)
     }
 
     /// Whether the segment is a reset.

@@ -4,6 +4,6 @@ mod key;
 mod segment;
 mod state;
 
-pub use key::{Key, LinkId, Side, Tuple};
+pub use key::{Key, LinkId, Side, Words};
 pub use segment::{RECORDED, Segment, TcpFlags, merged};
 pub use state::{Bits, End, Flow, Head, HeadBits, Reset, Tail, Watch};

@@ -91,11 +91,7 @@ mod tests {
             assert_eq!(kind as usize, i, "numbers are dense");
             assert_eq!(Kind::from_u8(kind as u8), Some(kind));
             assert!(Kind::ALL[..i].iter().all(|k| k.id() != kind.id()));
-            assert!(
-                kind.id()
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            );
+            assert!(kind.id().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
         }
         assert_eq!(Kind::from_u8(Kind::ALL.len() as u8), None);
     }

@@ -10,8 +10,16 @@ extern crate std;
 
 pub mod config;
 pub mod counters;
+pub mod detect;
+pub mod engine;
+pub mod event;
 pub mod flow;
 pub mod kind;
 pub mod limit;
+pub mod passage;
 pub mod seq;
+pub mod service;
+pub mod table;
 pub mod time;
+pub mod track;
+pub mod wire;

@@ -5,9 +5,7 @@ use core::ops::{Add, Sub};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A TCP sequence or acknowledgment number, ordered modulo 2^32 (RFC 9293 §3.4).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct SeqNumber(pub u32);
 

@@ -85,8 +85,8 @@ pub trait Storage {
     fn bucket(&mut self, index: u32) -> Option<&mut Bucket>;
     /// Replaces a tag if it is still `old`; whether it did.
     fn swap_tag(tag: &mut u32, old: u32, new: u32) -> bool;
-    /// Adds one to a counter that CPUs share.
-    fn add_one(counter: &mut u64);
+    /// Adds to a counter that CPUs share.
+    fn add(counter: &mut u64, n: u64);
     /// The flow with this index.
     fn flow(&mut self, index: u32) -> Option<&mut Flow>;
     /// The service with this index.
@@ -142,14 +142,14 @@ pub fn find<S: Storage>(storage: &mut S, at: Place, key: &Key) -> Option<u32> {
         return None;
     }
     let index = at.bucket * WAYS as u32 + slot as u32;
-    if storage.flow(index)?.head.key == *key { Some(index) } else { find_behind(storage, at, key, slot) }
+    if storage.flow(index)?.head.key == *key { Some(index) } else { find_behind(storage, at, key) }
 }
 
 /// The rare rest of [`find`]: another flow with the same tag came first.
 #[inline(never)]
-fn find_behind<S: Storage>(storage: &mut S, at: Place, key: &Key, behind: usize) -> Option<u32> {
+fn find_behind<S: Storage>(storage: &mut S, at: Place, key: &Key) -> Option<u32> {
     for slot in 0..WAYS {
-        if slot > behind && storage.bucket(at.bucket)?.tags[slot] == at.tag {
+        if storage.bucket(at.bucket)?.tags[slot] == at.tag {
             let index = at.bucket * WAYS as u32 + slot as u32;
             if storage.flow(index)?.head.key == *key {
                 return Some(index);
@@ -173,47 +173,63 @@ pub enum Inserted {
 ///
 /// Worth, least first: expired; embryonic and idle for 2 s; closed; embryonic. Within each, idle longest. Embryonic flows that
 /// went quiet go before tombstones because a flood makes the former for free and cannot make the latter.
+///
+/// `least` is working memory: the kernel's verifier would follow each order of the slots if the least so far were in a register.
 #[inline(always)]
-pub fn insert<S: Storage>(storage: &mut S, at: Place, now: u32) -> Inserted {
+pub fn insert<S: Storage>(storage: &mut S, at: Place, now: u32, least: &mut u32) -> Inserted {
+    const TAKEN: u32 = u32::MAX;
     let Some(bucket) = storage.bucket(at.bucket) else { return Inserted::No(Counter::TableFull) };
-    let mut victim = WAYS;
-    let mut least = u32::MAX;
-    let mut tag = 0;
-    let mut reason = None;
+    let least = core::ptr::from_mut(least);
+    // SAFETY: here and below, a valid, aligned word.
+    unsafe { least.write_volatile(TAKEN) };
     for slot in 0..WAYS {
-        let held = bucket.tags[slot];
         let note = Note(bucket.notes[slot]);
         let idle = note.idle(now);
-        let (rank, evicted) = if held == 0 {
-            (0, None)
+        let rank = if bucket.tags[slot] == 0 {
+            FREE
         } else if idle > lifetime(note.worth()) {
-            (1, Some(Counter::EvictedExpired))
+            EXPIRED
         } else {
             match note.worth() {
-                Worth::Embryonic if idle >= 2 => (2, Some(Counter::EvictedEmbryonic)),
-                Worth::Closed => (3, Some(Counter::EvictedClosed)),
-                Worth::Embryonic => (4, Some(Counter::EvictedEmbryonic)),
+                Worth::Embryonic if idle >= 2 => QUIET,
+                Worth::Closed => CLOSED,
+                Worth::Embryonic => EMBRYONIC,
                 Worth::Established => continue,
             }
         };
-        // Rank first, then the longer idle the lower.
-        let keep = rank << 16 | (0xffff - if idle > 0xffff { 0xffff } else { idle });
-        if keep < least {
-            least = keep;
-            victim = slot;
-            tag = held;
-            reason = evicted;
+        // Rank first, then the longer idle the lower, then the slot.
+        let keep = rank << 20 | (0xffff - if idle > 0xffff { 0xffff } else { idle }) << 4 | slot as u32;
+        unsafe {
+            if keep < least.read_volatile() {
+                least.write_volatile(keep);
+            }
         }
     }
-    if victim >= WAYS {
+    let least = unsafe { least.read_volatile() };
+    if least == TAKEN {
         return Inserted::No(Counter::TableFull);
     }
+    let victim = least as usize % WAYS;
+    let tag = bucket.tags[victim];
     if !S::swap_tag(&mut bucket.tags[victim], tag, at.tag) {
         return Inserted::No(Counter::InsertRaces);
     }
     bucket.notes[victim] = Note::new(Worth::Embryonic, now).0;
-    Inserted::At(at.bucket * WAYS as u32 + victim as u32, reason)
+    let evicted = match least >> 20 {
+        FREE => None,
+        EXPIRED => Some(Counter::EvictedExpired),
+        CLOSED => Some(Counter::EvictedClosed),
+        _ => Some(Counter::EvictedEmbryonic),
+    };
+    Inserted::At(at.bucket * WAYS as u32 + victim as u32, evicted)
 }
+
+/// What a slot is worth to a newcomer, least first.
+const FREE: u32 = 0;
+const EXPIRED: u32 = 1;
+const QUIET: u32 = 2;
+const CLOSED: u32 = 3;
+const EMBRYONIC: u32 = 4;
 
 /// Renews a slot's note where it changed: most segments find it as it should be and write nothing.
 #[inline(always)]
@@ -257,12 +273,10 @@ pub fn service<S: Storage>(storage: &mut S, config: &Config, key: &Key, side: Si
     None
 }
 
-/// Counts one for a service.
+/// Counts for the service with this index.
 #[inline(always)]
-pub fn count<S: Storage>(storage: &mut S, index: Option<u32>, counter: ServiceCounter) {
-    if let Some(index) = index
-        && let Some(service) = storage.service(index)
-    {
-        S::add_one(&mut service.counters[counter as usize]);
+pub fn count<S: Storage>(storage: &mut S, index: u32, counter: ServiceCounter, n: u64) {
+    if let Some(service) = storage.service(index) {
+        S::add(&mut service.counters[counter as usize], n);
     }
 }

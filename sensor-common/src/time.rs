@@ -15,9 +15,7 @@ pub trait Clock {
 ///
 /// Stamps of one flow are strictly increasing by construction ([`Stamp::next`]), so they also keep the order in which
 /// segments were seen when the coarse clock stands still or a capture's clock jumps back.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct Stamp(pub u32);
 
@@ -44,11 +42,7 @@ impl Stamp {
     /// `self`, moved just past `last` where it does not already lie there.
     #[inline(always)]
     pub const fn next(self, last: Self) -> Self {
-        if self.after(last) {
-            self
-        } else {
-            Self(last.0.wrapping_add(1))
-        }
+        if self.after(last) { self } else { Self(last.0.wrapping_add(1)) }
     }
 }
 

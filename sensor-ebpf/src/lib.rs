@@ -1,1 +1,3 @@
-//! Kernel program.
+//! Empty: lets cargo track the package as a dependency. The program is `main.rs`.
+
+#![no_std]

@@ -92,12 +92,13 @@ macro_rules! evidence {
             /// Every piece: the bit, its public id, its weight in half points.
             pub const ALL: &[(Self, &str, i8)] = &[$((Self::$flag, $id, $half_points)),*];
 
-            /// Sum of the weights in half points: log-odds that somebody else sent the packet.
+            /// Sum of the weights in half points: log-odds that somebody else sent the packet. Without branches, so that the
+            /// kernel's verifier has one path to follow.
             #[inline(always)]
             pub const fn score(self) -> i8 {
                 let mut sum = 0;
-                $(if self.0 & (1 << $bit) != 0 { sum += $half_points; })*
-                sum
+                $(sum += (self.0 >> $bit & 1) as i32 * $half_points;)*
+                sum as i8
             }
         }
     };
@@ -177,18 +178,26 @@ impl Evidence {
         self.0 & bits.0 != 0
     }
 
-    /// Adds `bits` where `present`.
+    /// Adds `bits` where `present`. Through memory: the kernel's verifier would follow every combination of bits in a register.
     #[inline(always)]
-    pub const fn add_if(&mut self, present: bool, bits: Self) {
-        if present {
-            self.0 |= bits.0;
-        }
+    pub fn add_if(&mut self, present: bool, bits: Self) {
+        let bits = if present { bits.0 } else { 0 };
+        let found = core::ptr::from_mut(&mut self.0);
+        // SAFETY: a valid, aligned word.
+        unsafe { found.write_volatile(found.read_volatile() | bits) };
     }
 
-    /// `self` without `bits`.
+    /// Whether any of `bits` has been added so far; see [`Evidence::add_if`].
     #[inline(always)]
-    pub const fn without(self, bits: Self) -> Self {
-        Self(self.0 & !bits.0)
+    pub fn has(&self, bits: Self) -> bool {
+        // SAFETY: a valid, aligned word.
+        unsafe { core::ptr::from_ref(&self.0).read_volatile() & bits.0 != 0 }
+    }
+
+    /// What `self` and `bits` have in common.
+    #[inline(always)]
+    pub const fn only(self, bits: Self) -> Self {
+        Self(self.0 & bits.0)
     }
 
     /// The pieces that are present: id and weight in half points.

@@ -3,10 +3,11 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// One of a flow's two ends. `A` is the endpoint that is numerically lower by (address, port).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Side {
     /// The numerically lower endpoint.
+    #[default]
     A = 0,
     /// The numerically higher endpoint.
     B = 1,
@@ -27,9 +28,7 @@ impl Side {
 }
 
 /// Where a packet was seen: interface and VLAN tags. Part of a flow's identity.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct LinkId {
     /// Interface index; 0 in a capture without one.
@@ -43,10 +42,7 @@ impl LinkId {
     #[inline(always)]
     pub const fn new(ifindex: u32, version: u8, outer: u16, inner: u16) -> Self {
         let vlans = ((outer as u32 & 0xfff) << 12) | (inner as u32 & 0xfff);
-        Self {
-            ifindex,
-            version_vlans: ((version as u32) << 24) | vlans,
-        }
+        Self { ifindex, version_vlans: ((version as u32) << 24) | vlans }
     }
 
     /// 4 or 6.
@@ -56,10 +52,7 @@ impl LinkId {
 
     /// Outer and inner VLAN id; 0 where untagged.
     pub const fn vlans(self) -> (u16, u16) {
-        (
-            (self.version_vlans >> 12 & 0xfff) as u16,
-            (self.version_vlans & 0xfff) as u16,
-        )
+        ((self.version_vlans >> 12 & 0xfff) as u16, (self.version_vlans & 0xfff) as u16)
     }
 }
 
@@ -67,9 +60,7 @@ impl LinkId {
 pub type Words = [u32; 4];
 
 /// A flow's key: both ends in numeric order and the link.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Key {
     /// Address of end A.
@@ -98,17 +89,4 @@ impl Key {
             Side::B => &self.b,
         }
     }
-}
-
-/// The addresses and ports of one packet, as sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tuple {
-    /// Source address.
-    pub src: Words,
-    /// Destination address.
-    pub dst: Words,
-    /// Source port.
-    pub sport: u16,
-    /// Destination port.
-    pub dport: u16,
 }

@@ -6,9 +6,7 @@ use super::{Flow, Side};
 use crate::{seq::SeqNumber, time::Stamp};
 
 /// TCP header flags (RFC 9293 §3.1; AE is kept apart, RFC 9768).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct TcpFlags(pub u8);
 
@@ -57,8 +55,7 @@ impl TcpFlags {
     /// SYN and ACK without FIN or RST.
     #[inline(always)]
     pub const fn is_syn_ack(self) -> bool {
-        self.0 & (Self::SYN.0 | Self::ACK.0 | Self::FIN.0 | Self::RST.0)
-            == Self::SYN.0 | Self::ACK.0
+        self.0 & (Self::SYN.0 | Self::ACK.0 | Self::FIN.0 | Self::RST.0) == Self::SYN.0 | Self::ACK.0
     }
 }
 
@@ -66,9 +63,7 @@ impl TcpFlags {
 pub const RECORDED: usize = 4;
 
 /// One recorded segment, 20 bytes.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Segment {
     /// When it was seen.

@@ -86,16 +86,16 @@ bit_set! {
 }
 
 impl Watch {
-    /// The reset bit of a side.
+    /// The reset bit of an end.
     #[inline(always)]
-    pub const fn reset(side: Side) -> Self {
-        Self(2 << side as u8)
+    pub const fn reset(end: usize) -> Self {
+        Self(2 << (end & 1))
     }
 
-    /// The stranger bit of a side.
+    /// The stranger bit of an end.
     #[inline(always)]
-    pub const fn stranger(side: Side) -> Self {
-        Self(8 << side as u8)
+    pub const fn stranger(end: usize) -> Self {
+        Self(8 << (end & 1))
     }
 }
 
@@ -157,10 +157,7 @@ impl Head {
 
     /// The end that is this host, where that is known.
     pub const fn local(&self) -> Option<Side> {
-        match (
-            self.bits.any(HeadBits::LOCAL_A),
-            self.bits.any(HeadBits::LOCAL_B),
-        ) {
+        match (self.bits.any(HeadBits::LOCAL_A), self.bits.any(HeadBits::LOCAL_B)) {
             (true, false) => Some(Side::A),
             (false, true) => Some(Side::B),
             _ => None,

@@ -1,0 +1,125 @@
+//! The anatomy of a reset: which code path made it. Most resets are explained by it, and explained away.
+
+use crate::{
+    flow::{Flow, RECORDED, Segment, TcpFlags},
+    kind::Kind,
+    seq::SeqNumber,
+    track::within,
+    wire::Packet,
+};
+
+/// Which code path of which stack makes a reset like this (detection catalogue §0.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RstClass {
+    /// Answers a SYN: the port is closed, or a rule says so (RFC 9293 §3.5.2, group 1).
+    Refused = 0,
+    /// Answers a segment for which there is no socket: takes its sequence number from that segment's acknowledgment.
+    Stateless = 1,
+    /// A live socket is aborted: exact numbers, with ACK.
+    Abort = 2,
+    /// A client rejects an unacceptable answer to its SYN (RFC 9293 §3.10.7.3).
+    SynSent = 3,
+    /// A peer without state answers a challenge ACK (RFC 5961 §4).
+    AfterChallenge = 4,
+    /// None of these.
+    Nonconforming = 5,
+    /// Nothing of the other side was seen, so there is nothing to compare it with.
+    Unjudged = 6,
+}
+
+impl RstClass {
+    /// From its number.
+    pub const fn from_u8(n: u8) -> Option<Self> {
+        match n {
+            0 => Some(Self::Refused),
+            1 => Some(Self::Stateless),
+            2 => Some(Self::Abort),
+            3 => Some(Self::SynSent),
+            4 => Some(Self::AfterChallenge),
+            5 => Some(Self::Nonconforming),
+            6 => Some(Self::Unjudged),
+            _ => None,
+        }
+    }
+
+    /// The kind under which an unsuspicious reset of this class is told.
+    #[inline(always)]
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Refused => Kind::RstRefused,
+            Self::Stateless => Kind::RstStateless,
+            Self::Abort => Kind::RstAbort,
+            Self::SynSent => Kind::RstSynSent,
+            Self::AfterChallenge => Kind::RstAfterChallenge,
+            Self::Nonconforming => Kind::RstNonconforming,
+            Self::Unjudged => Kind::SpontaneousRst,
+        }
+    }
+}
+
+/// The segments of an end that the recorder holds, in no particular order; unused entries are all zero.
+#[inline(always)]
+pub(crate) fn recorded(flow: &Flow, end: usize) -> &[Segment; RECORDED] {
+    &flow.tails[end & 1].recorder
+}
+
+/// The segment that an end sent `back` segments ago, 1 being its last one.
+#[inline(always)]
+pub(crate) fn last_recorded(flow: &Flow, end: usize, back: u32) -> &Segment {
+    let at = flow.ends[end & 1].segments.wrapping_sub(back);
+    &recorded(flow, end)[at as usize % RECORDED]
+}
+
+/// Whether an end sent `ack` as its acknowledgment, now or within its last recorded segments.
+#[inline(always)]
+pub(crate) fn acked_lately(flow: &Flow, end: usize, ack: SeqNumber) -> bool {
+    let state = &flow.ends[end & 1];
+    let mut found = state.flags.any(TcpFlags::ACK) && state.ack.0 == ack.0;
+    for segment in recorded(flow, end) {
+        found |= segment.flags.any(TcpFlags::ACK) && segment.ack.0 == ack.0;
+    }
+    found
+}
+
+/// Classifies a reset before anything else is asked of it.
+#[inline(always)]
+pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
+    let d = &flow.ends[packet.sender()];
+    let r = &flow.ends[packet.receiver()];
+    let (d_known, r_known) = (d.flags.0 != 0, r.flags.0 != 0);
+    if !r_known {
+        return RstClass::Unjudged;
+    }
+    let d_is_client = matches!(flow.head.client(), Some(client) if client as u8 == packet.side);
+    if packet.flags.any(TcpFlags::ACK) {
+        if !d_known {
+            // Only a SYN can be refused; its acknowledgment covers it, and data on it.
+            let answers_syn = r.flags.any(TcpFlags::SYN) && !r.flags.any(TcpFlags::ACK);
+            return if answers_syn && packet.ack.0 == r.nxt.0 { RstClass::Refused } else { RstClass::Nonconforming };
+        }
+        // Bytes that the other side acknowledged, or sent, without our having seen them widen what is exact.
+        let seq_high = if r.flags.any(TcpFlags::ACK) && r.ack.after(d.nxt) { r.ack } else { d.nxt };
+        let seq_low = if r.flags.any(TcpFlags::ACK) && r.ack.before(d.nxt) { r.ack } else { d.nxt };
+        let ack_low = if d.flags.any(TcpFlags::ACK) { d.ack } else { r.isn };
+        let ack_high = if ack_low.after(r.nxt) { ack_low } else { r.nxt };
+        return if within(packet.seq, seq_low, seq_high) && within(packet.ack, ack_low, ack_high) {
+            RstClass::Abort
+        } else {
+            RstClass::Nonconforming
+        };
+    }
+    if acked_lately(flow, packet.receiver(), packet.seq) {
+        return if d_is_client && !d.flags.any(TcpFlags::ACK) {
+            RstClass::SynSent
+        } else if d_known && d.flags.0 == TcpFlags::SYN.0 {
+            RstClass::AfterChallenge
+        } else {
+            RstClass::Stateless
+        };
+    }
+    if d_known && r.flags.any(TcpFlags::ACK) && (within(packet.seq, r.ack, d.nxt) || packet.seq.0 == d.nxt.0) {
+        return RstClass::Abort;
+    }
+    RstClass::Nonconforming
+}

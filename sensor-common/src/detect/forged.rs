@@ -1,0 +1,238 @@
+//! First family: packets that did not come from the peer.
+//!
+//! Resets are judged as they come. FINs, payload and SYN-ACKs from an unexpected distance are judged when the side's own
+//! distance returns, because a route change that stays looks the same until then. And what a side does after "its own" reset or
+//! FIN is judged last: it is the best evidence there is.
+
+use super::{
+    Evidence, RstClass,
+    anatomy::{acked_lately, classify, last_recorded},
+    origin::{self, far_bit},
+};
+use crate::{
+    flow::{Bits, End, Flow, TcpFlags},
+    kind::Kind,
+    passage::{Finding, Passage},
+    track::within,
+    wire::Options,
+};
+
+/// Resets further apart than this (2 s) are not one burst (Weaver, Sommer, Paxson 2009).
+const BURST: u32 = 1_953_125;
+
+/// Segments that overtook each other do so within this (10 ms).
+const REORDERING: u32 = 9_766;
+
+/// Judges a reset: its anatomy, then each independent kind of evidence.
+#[inline(always)]
+pub fn reset(flow: &Flow, passage: &mut Passage) {
+    passage.finding.about(passage.packet.segment(passage.stamp));
+    passage.finding.class = classify(flow, &passage.packet) as u8;
+    origin::judge(flow, passage.packet.sender(), &mut passage.finding, Evidence::TTL_RST);
+    answer(flow, passage);
+    history(flow, passage);
+    headers(flow, passage);
+    against(flow, passage);
+}
+
+/// The anatomy as noted, read back from memory.
+#[inline(always)]
+fn is(finding: &Finding, class: RstClass) -> bool {
+    // SAFETY: a valid byte. Volatile for the verifier's sake: it would follow the rest once for each class.
+    unsafe { core::ptr::from_ref(&finding.class).read_volatile() == class as u8 }
+}
+
+/// Whether it was made by a host that has no socket for the connection.
+#[inline(always)]
+fn is_stateless(finding: &Finding) -> bool {
+    is(finding, RstClass::Stateless) || is(finding, RstClass::SynSent) || is(finding, RstClass::AfterChallenge)
+}
+
+/// Sooner than the path allows. Only if it can be nothing but an answer: it acknowledges what was not acknowledged before, or
+/// takes its sequence number from an acknowledgment and not from the side's own bytes.
+#[inline(never)]
+fn answer(flow: &Flow, passage: &mut Passage) {
+    let (packet, finding) = (&passage.packet, &mut passage.finding);
+    let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
+    if r.flags.0 == 0 {
+        return;
+    }
+    let caused_at = if packet.flags.any(TcpFlags::ACK) {
+        if packet.ack.0 != r.nxt.0 || d.ack.0 == r.nxt.0 {
+            return;
+        }
+        r.nxt_at
+    } else {
+        if !is_stateless(finding) || packet.seq.0 == d.nxt.0 {
+            return;
+        }
+        r.ack_at
+    };
+    // Zero means that there is nothing it answers, so an answer at the same instant is one unit away.
+    let delay = passage.stamp.since(caused_at);
+    finding.delay = if delay == 0 { 1 } else { delay };
+    finding.evidence.add_if(origin::too_fast(d, finding.delay), Evidence::TOO_FAST);
+}
+
+/// Against what was sent before: bytes long acknowledged, resets that disagree.
+#[inline(never)]
+fn history(flow: &Flow, passage: &mut Passage) {
+    let (packet, finding) = (&passage.packet, &mut passage.finding);
+    let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
+    finding.evidence.add_if(is(finding, RstClass::Nonconforming), Evidence::NONCONFORMING);
+    if d.flags.0 == 0 || r.flags.0 == 0 {
+        return;
+    }
+    let acked_before = r.flags.any(TcpFlags::ACK) && packet.seq.before(r.ack) && packet.seq.after(d.isn);
+    let stale = acked_before && !acked_lately(flow, packet.receiver(), packet.seq);
+    finding.evidence.add_if(stale, Evidence::STALE_SEQ);
+
+    let last = &flow.tails[packet.sender()].reset;
+    if last.n == 0 || passage.stamp.since(last.at) >= BURST {
+        return;
+    }
+    let fin = d.bits.any(Bits::FIN) || r.bits.any(Bits::FIN);
+    let ahead = packet.seq.since(last.seq) > 2 && packet.seq.after(d.nxt) && packet.seq.since(r.ack) > 2;
+    let answered = flow.tails[packet.receiver()].reset.n > 0;
+    finding.evidence.add_if(ahead && r.flags.any(TcpFlags::ACK) && !fin && !answered, Evidence::SEQ_CHANGE);
+    // A field of zero with the flag clear says nothing, and so cannot disagree.
+    let disagree = packet.ack.0 != 0 && last.ack.0 != 0 && packet.ack.0 != last.ack.0;
+    let impossible = !within(packet.ack, r.isn, r.nxt) || !within(last.ack, r.isn, r.nxt);
+    finding.evidence.add_if(disagree && r.bits.any(Bits::ISN) && impossible, Evidence::ACK_CHANGE);
+}
+
+/// Against the side's own headers: DSCP, DF, flow label, timestamps, window scale, source MAC.
+#[inline(never)]
+fn headers(flow: &Flow, passage: &mut Passage) {
+    let (packet, finding) = (&passage.packet, &mut passage.finding);
+    let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
+    if d.flags.0 == 0 {
+        return;
+    }
+    let stateless = is_stateless(finding);
+    let v4 = flow.head.key.link.ip_version() == 4;
+    let tos = packet.tos & !3;
+    let df = packet.options.any(Options::DONT_FRAGMENT) != d.bits.any(Bits::DF);
+    let label = packet.ipid != 0 && packet.ipid != d.ipid && packet.ipid != r.ipid;
+    // Linux mirrors the TOS of what it answers without a socket, and sets DF.
+    let foreign = (tos != d.tos && tos != r.tos) || (!stateless && if v4 { df } else { label });
+    finding.evidence.add_if(foreign, Evidence::TOS_DF);
+    let agreed = d.bits.any(Bits::TIMESTAMPS) && r.bits.any(Bits::TIMESTAMPS);
+    let missing = agreed && !stateless && !packet.options.any(Options::TIMESTAMPS);
+    finding.evidence.add_if(missing, Evidence::TS_MISSING);
+    finding.evidence.add_if(unscaled(d, r, packet.win), Evidence::WIN_UNSCALED);
+    finding.evidence.add_if(packet.mac != 0 && d.mac != 0 && packet.mac != d.mac, Evidence::L2_ORIGIN);
+}
+
+/// What speaks for the reset.
+#[inline(never)]
+fn against(flow: &Flow, passage: &mut Passage) {
+    let (packet, finding) = (&passage.packet, &mut passage.finding);
+    let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
+    let plain = packet.options.0 & !Options::DONT_FRAGMENT.0 == 0 && packet.len == 0;
+    let v6 = flow.head.key.link.ip_version() == 6;
+    let linux_id = v6 || (packet.ipid == 0 && packet.options.any(Options::DONT_FRAGMENT));
+    let linux = is_stateless(finding) && packet.win == 0 && plain && linux_id;
+    finding.evidence.add_if(linux, Evidence::LINUX_STATELESS);
+    let fin = d.bits.any(Bits::FIN) || r.bits.any(Bits::FIN);
+    let own_distance = !finding.evidence.has(Evidence(Evidence::TTL_RST.0 | Evidence::TTL_NEAR.0));
+    let exact = is(finding, RstClass::Stateless) || is(finding, RstClass::Abort);
+    finding.evidence.add_if(fin && own_distance && exact, Evidence::AFTER_FIN);
+}
+
+/// Whether a window makes no sense at the agreed scale, but does without it.
+#[inline(always)]
+fn unscaled(d: &End, r: &End, win: u16) -> bool {
+    let scaled = d.bits.any(Bits::WSCALE) && r.bits.any(Bits::WSCALE);
+    let plausible = matches!(win, 5840 | 8192 | 29200 | 64240 | 65535);
+    scaled && plausible && win as u32 > (d.max_window >> (d.wscale & 15)).saturating_mul(4)
+}
+
+/// Judges the stranger that the sender's own distance has come back after, if that is what came before. Whether there is
+/// anything to tell.
+#[inline(always)]
+pub fn stranger(flow: &Flow, passage: &mut Passage) -> bool {
+    let sender = passage.packet.sender();
+    let d = &flow.ends[sender];
+    let suspect = last_recorded(flow, sender, 1);
+    if suspect.ttl != d.ttl_alt || suspect.flags.any(TcpFlags::RST) {
+        return false;
+    }
+    passage.finding.about(*suspect);
+    origin::judge(flow, sender, &mut passage.finding, far_bit(suspect.flags));
+    let packet = &passage.packet;
+    let same_start = packet.len > 0 && suspect.len > 0 && packet.seq.0 == suspect.seq.0;
+    let other_content = same_start && packet.len != suspect.len as u32;
+    passage.finding.evidence.add_if(other_content, Evidence::DUP_CONTENT);
+    // Distance is what made it a suspect; without it only other content counts.
+    passage.finding.evidence.has(Evidence(Evidence::TTL.0 | Evidence::DUP_CONTENT.0))
+}
+
+/// Whether a segment shows that the last reset in its sender's name was not the sender's.
+#[inline(always)]
+pub fn carried_on(flow: &Flow, passage: &Passage) -> bool {
+    let packet = &passage.packet;
+    let d = &flow.ends[packet.sender()];
+    let last = &flow.tails[packet.sender()].reset;
+    if last.n == 0 || d.bits.any(Bits::FIN) {
+        return false;
+    }
+    if last.class == RstClass::Refused as u8 {
+        // A refusal is contradicted by a SYN-ACK to the same attempt; a new SYN in between has cleared the watch.
+        return packet.flags.is_syn_ack();
+    }
+    if last.class == RstClass::SynSent as u8 || last.class == RstClass::AfterChallenge as u8 {
+        return false;
+    }
+    let says_more = packet.len > 0 || packet.flags.any(TcpFlags::FIN);
+    let beyond = packet.end().after(last.seq);
+    let fresh = packet.end().after(d.nxt) || passage.stamp.since(last.at) > REORDERING;
+    !packet.flags.any(TcpFlags::SYN) && says_more && beyond && fresh
+}
+
+/// Judges payload beyond its sender's FIN. Whether there is anything to tell.
+#[inline(always)]
+pub fn past_fin(flow: &Flow, passage: &mut Passage) -> bool {
+    let packet = &passage.packet;
+    let d = &flow.ends[packet.sender()];
+    // A single byte is a keep-alive probe.
+    if !d.bits.any(Bits::FIN) || packet.len < 2 || !packet.end().after(d.nxt) {
+        return false;
+    }
+    let sender = packet.sender();
+    passage.finding.about(packet.segment(passage.stamp));
+    let fin = last_recorded(flow, sender, 1);
+    if fin.flags.any(TcpFlags::FIN) {
+        // What is in doubt is the FIN, so that is what the evidence is about.
+        passage.finding.about(*fin);
+        origin::judge(flow, sender, &mut passage.finding, Evidence::TTL_FIN);
+    }
+    passage.finding.evidence.add_if(true, Evidence::DATA_AFTER_FIN);
+    true
+}
+
+/// The kind under which a suspicious reset is told: its strongest evidence.
+#[inline(always)]
+pub fn reset_kind(evidence: Evidence) -> Option<Kind> {
+    const ORDER: [(Evidence, Kind); 6] = [
+        (Evidence::TTL_RST, Kind::TtlRstMismatch),
+        (Evidence::SEQ_CHANGE, Kind::RstSeqChange),
+        (Evidence::ACK_CHANGE, Kind::RstAckChange),
+        (Evidence::TOO_FAST, Kind::RstTooFast),
+        (Evidence::STALE_SEQ, Kind::DataSeqRst),
+        (Evidence::WIN_MIRROR, Kind::WinMirrorPeer),
+    ];
+    ORDER.into_iter().find(|(bit, _)| evidence.any(*bit)).map(|(_, kind)| kind)
+}
+
+/// The kind under which a suspicious segment that is not a reset is told.
+#[inline(always)]
+pub fn stranger_kind(evidence: Evidence) -> Kind {
+    if evidence.any(Evidence::TTL_SYNACK) {
+        Kind::TtlSynAckMismatch
+    } else if evidence.any(Evidence::TTL_FIN) {
+        Kind::TtlFinMismatch
+    } else {
+        Kind::TtlDataMismatch
+    }
+}

@@ -1,0 +1,140 @@
+//! The engine: one segment in, state advanced, findings out.
+
+mod emit;
+mod slow;
+
+use crate::{
+    config::Config,
+    counters::{Counter, Cpu},
+    event::{Event, Hook},
+    flow::{TcpFlags, Watch},
+    passage::Passage,
+    service::ServiceCounter,
+    table::{self, Storage},
+    time::{Clock, Stamp, seconds},
+    track,
+    wire::{Frame, Packet, parse},
+};
+
+/// Where findings go.
+pub trait Ring {
+    /// Offers room for one event and fills it in place; false if there is none. Events of `low` severity may fill only
+    /// `quota` bytes, so that they cannot push out severe ones.
+    fn submit(&mut self, low: bool, quota: u32, fill: impl FnOnce(&mut Event)) -> bool;
+}
+
+/// Where and how a frame was seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Interface index; 0 in a capture without one.
+    pub ifindex: u32,
+    /// VLAN id taken out of the frame by the NIC or the kernel; 0 if none.
+    pub tag: u16,
+    /// Which hook.
+    pub hook: Hook,
+}
+
+/// The engine and all that it works on.
+pub struct Engine<'a, S, R, C> {
+    /// Buckets, flows, services.
+    pub storage: &'a mut S,
+    /// Findings.
+    pub ring: &'a mut R,
+    /// Time.
+    pub clock: &'a C,
+    /// This CPU's counters.
+    pub cpu: &'a mut Cpu,
+    /// What it was told.
+    pub config: &'a Config,
+}
+
+impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
+    /// Judges one frame. The frame's fate is not the engine's business.
+    #[inline(always)]
+    pub fn observe<F: Frame>(&mut self, frame: &F, seen: Seen, passage: &mut Passage) {
+        self.cpu.count(Counter::Packets);
+        let in_key = self.config.vlan_in_key != 0;
+        if let Err(reason) = parse(frame, seen.ifindex, seen.tag, in_key, &mut passage.packet) {
+            return self.cpu.count_reason(reason);
+        }
+        self.count_flags(&passage.packet);
+        passage.hook = seen.hook as u8;
+        passage.now = self.clock.coarse();
+        let at = table::place(&passage.packet.key, self.config);
+        match table::find(self.storage, at, &passage.packet.key) {
+            Some(index) => passage.index = index,
+            None if self.open(passage, at) => {}
+            None => return,
+        }
+        self.judge(passage);
+    }
+
+    #[inline(always)]
+    fn judge(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let packet = &passage.packet;
+        let sender = packet.sender();
+        let watch = flow.head.watch;
+        let (d, r) = track::ends(flow, sender);
+        let last = if d.last.after(r.last) { d.last } else { r.last };
+        let quiet = watch.0 == 0
+            && packet.ttl == d.ttl
+            && !packet.flags.any(TcpFlags::SYN.with(TcpFlags::FIN).with(TcpFlags::RST));
+        passage.learn = EVERYTHING;
+        passage.service = 0;
+        if quiet {
+            passage.stamp = Stamp::of(passage.now).next(last);
+        } else {
+            passage.now = self.clock.fine();
+            passage.stamp = Stamp::of(passage.now).next(last);
+            self.slow(passage);
+        }
+
+        if passage.learn != NOTHING {
+            let Some(flow) = self.storage.flow(passage.index) else { return };
+            let (d, r) = track::ends(flow, sender);
+            let again = track::advance(d, r, &passage.packet, passage.stamp, passage.learn == EVERYTHING);
+            passage.count(ServiceCounter::Retransmit, again);
+        }
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        track::record(flow, sender, &passage.packet.segment(passage.stamp));
+        if flow.head.watch.any(Watch::EMBRYONIC) {
+            self.promote(passage);
+        }
+        if passage.service != 0 {
+            self.account(passage);
+        }
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let worth = track::worth(flow);
+        table::note(self.storage, passage.index, worth, seconds(passage.now));
+    }
+
+    #[inline(always)]
+    fn count_flags(&mut self, packet: &Packet) {
+        self.cpu.count(Counter::Segments);
+        if packet.len > 0 {
+            self.cpu.count(Counter::Data);
+        }
+        let flags = packet.flags;
+        if flags.any(TcpFlags::SYN.with(TcpFlags::FIN).with(TcpFlags::RST)) {
+            if flags.is_syn() {
+                self.cpu.count(Counter::Syn);
+            }
+            if flags.is_syn_ack() {
+                self.cpu.count(Counter::SynAck);
+            }
+            if flags.any(TcpFlags::FIN) {
+                self.cpu.count(Counter::Fin);
+            }
+            if flags.any(TcpFlags::RST) {
+                self.cpu.count(Counter::Rst);
+            }
+        }
+    }
+}
+
+/// What the state may learn from a segment: nothing (a reset, or a SYN that belongs to another connection), its sequence numbers
+/// (it came from an unexpected distance), or everything.
+const NOTHING: u8 = 0;
+const NUMBERS: u8 = 1;
+const EVERYTHING: u8 = 2;

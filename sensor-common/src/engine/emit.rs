@@ -1,0 +1,147 @@
+//! From a finding to an event: limits first, then the ring, then the marks.
+
+use super::{Engine, Ring};
+use crate::{
+    counters::Counter,
+    event::{EVENT_VERSION, Event, ServiceSnapshot},
+    flow::{Flow, HeadBits},
+    kind::MAX_KINDS,
+    limit::told,
+    passage::Passage,
+    seq::SeqNumber,
+    service::ServiceCounter,
+    table::{self, Storage},
+    time::{Clock, seconds},
+};
+
+impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
+    /// Tells the passage's finding, or counts why not: matched = submitted + ring full + held back.
+    #[inline(never)]
+    pub(super) fn tell(&mut self, passage: &Passage) {
+        let finding = &passage.finding;
+        let kind = finding.kind as usize & (MAX_KINDS - 1);
+        self.cpu.matched[kind] += 1;
+        let service = self.flag(passage);
+        let service = self.storage.service(service).map_or_else(ServiceSnapshot::default, |s| s.snapshot());
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let n = flow.head.told as u32;
+        let free = self.config.flow_findings;
+        let next = if n == 255 { 128 } else { n as u8 + 1 };
+        if !told(n, free) {
+            flow.head.told = next;
+            return self.cpu.count(Counter::HeldBackFlow);
+        }
+        let rate = self.config.rates[finding.severity as usize & 3];
+        if !self.cpu.buckets[kind].take(rate, seconds(passage.now)) {
+            return self.cpu.count(Counter::HeldBackRate);
+        }
+        let low = finding.is_mild();
+        let submitted = self.ring.submit(low, self.config.low_quota, |event| {
+            fill(event, passage, flow, service, held_back(n, free));
+        });
+        if submitted {
+            // Only now: a mark set before a failed submit would hide the flow for good.
+            flow.head.told = next;
+            self.cpu.count(Counter::Submitted);
+        } else if low {
+            self.cpu.count(Counter::RingFullLow);
+        } else {
+            self.cpu.count(Counter::RingFullHigh);
+        }
+    }
+
+    /// Counts the flow as touched in its service, once, and returns the service's index, or none.
+    #[inline(never)]
+    fn flag(&mut self, passage: &Passage) -> u32 {
+        let Some(flow) = self.storage.flow(passage.index) else { return NO_SERVICE };
+        let fresh = !passage.finding.is_mild() && !flow.head.bits.any(HeadBits::FLAGGED);
+        if fresh {
+            flow.head.bits.set(HeadBits::FLAGGED);
+        }
+        if !flow.head.bits.any(HeadBits::COUNTED) {
+            return NO_SERVICE;
+        }
+        let server = flow.head.server();
+        let Some(index) = table::service(self.storage, self.config, &passage.packet.key, server) else {
+            return NO_SERVICE;
+        };
+        if fresh {
+            table::count(self.storage, index, ServiceCounter::Flagged, 1);
+        }
+        index
+    }
+}
+
+/// No service: an index that no table has.
+const NO_SERVICE: u32 = u32::MAX;
+
+/// Findings that the back-off held back between the `n`th, which is told, and the one told before it.
+#[inline(always)]
+const fn held_back(n: u32, free: u32) -> u32 {
+    if n < free {
+        return 0;
+    }
+    let since_power = (n + 1) / 2;
+    let since_free = n - free;
+    if since_power < since_free + 1 { since_power - 1 } else { since_free }
+}
+
+#[inline(always)]
+fn fill(event: &mut Event, passage: &Passage, flow: &Flow, service: ServiceSnapshot, held_back: u32) {
+    let Passage { packet, finding, .. } = passage;
+    let d = &flow.ends[packet.sender()];
+    event.time = passage.now;
+    event.service = service;
+    event.segment = finding.segment;
+    event.evidence = finding.evidence;
+    event.delay = finding.delay;
+    event.min_rtt = d.min_rtt;
+    event.held_back = held_back;
+    event.flow_index = passage.index;
+    event.expected_seq = if d.flags.0 != 0 { d.nxt } else { SeqNumber(0) };
+    event.version = EVENT_VERSION;
+    event.kind = finding.kind;
+    event.severity = finding.severity;
+    event.confidence = finding.confidence;
+    event.side = packet.side;
+    event.hook = passage.hook;
+    event.score = finding.score;
+    event.class = finding.class;
+    event.expected_ttl = d.ttl;
+    event.tos = packet.tos;
+    event.options = packet.options.0;
+    event.mac = packet.mac;
+    event.reserved = [0; 8];
+    copy(&mut event.flow, flow);
+}
+
+/// Copies a flow word by word: a plain assignment becomes a call to a byte loop on the BPF target.
+#[inline(always)]
+fn copy(to: &mut Flow, from: &Flow) {
+    let (to, from) = (core::ptr::from_mut(to).cast::<u64>(), core::ptr::from_ref(from).cast::<u64>());
+    for i in 0..size_of::<Flow>() / 8 {
+        // SAFETY: both are flows, aligned to 8 bytes and 48 words long; any bytes are a valid flow.
+        unsafe { to.add(i).write_volatile(from.add(i).read_volatile()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::held_back;
+    use crate::limit::told;
+
+    #[test]
+    fn held_back_adds_up() {
+        for free in [1, 3, 8, 20] {
+            let mut held = 0;
+            for n in 0..255 {
+                if told(n, free) {
+                    assert_eq!(held_back(n, free), held, "n {n}, free {free}");
+                    held = 0;
+                } else {
+                    held += 1;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! The long way: new flows, handshakes, closes, resets, and whatever is being watched.
+
+use super::{Engine, NOTHING, NUMBERS, Ring};
+use crate::{
+    counters::Counter,
+    detect::{Confidence, Evidence, RstClass, Severity, anatomy::last_recorded, forged, handshake, origin},
+    event::Hook,
+    flow::{Bits, HeadBits, Side, TcpFlags, Watch},
+    kind::Kind,
+    passage::Passage,
+    service::ServiceCounter,
+    table::{self, Inserted, Place, Storage},
+    time::{Clock, millis, seconds},
+    track,
+};
+
+/// Consecutive segments from another distance after which it is the side's new distance: a route change.
+const REROUTE: u8 = 3;
+
+impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
+    /// Opens a flow for a segment that has none. Resets and FINs open none: anybody can make them, and nothing follows.
+    #[inline(never)]
+    pub(super) fn open(&mut self, passage: &mut Passage, at: Place) -> bool {
+        if passage.packet.flags.any(TcpFlags::RST.with(TcpFlags::FIN)) {
+            self.cpu.count(Counter::Strays);
+            return false;
+        }
+        let index = match table::insert(self.storage, at, seconds(passage.now), &mut passage.scratch) {
+            Inserted::At(index, evicted) => {
+                if let Some(reason) = evicted {
+                    self.cpu.count_reason(reason);
+                }
+                index
+            }
+            Inserted::No(reason) => {
+                self.cpu.count_reason(reason);
+                return false;
+            }
+        };
+        self.cpu.count(Counter::FlowsCreated);
+        let packet = &passage.packet;
+        let Some(flow) = self.storage.flow(index) else {
+            return false;
+        };
+        track::clear(&mut flow.head);
+        let local = match Hook::from_u8(passage.hook) {
+            Some(Hook::Ingress) => Some(packet.side().other()),
+            Some(Hook::Egress) => Some(packet.side()),
+            _ => None,
+        };
+        flow.head.bits = match local {
+            Some(Side::A) => HeadBits::LOCAL_A,
+            Some(Side::B) => HeadBits::LOCAL_B,
+            None => HeadBits(0),
+        };
+        track::begin(flow, packet, millis(passage.now));
+        // Last, so that nobody finds a flow that is not yet all its own.
+        flow.head.key = packet.key;
+        passage.index = index;
+        true
+    }
+
+    /// Judges a segment that is not routine, and notes what may be learnt from it.
+    #[inline(never)]
+    pub(super) fn slow(&mut self, passage: &mut Passage) {
+        passage.found = 0;
+        let flags = passage.packet.flags;
+        if flags.any(TcpFlags::RST) {
+            passage.learn = NOTHING;
+            self.reset(passage);
+        } else {
+            if flags.any(TcpFlags::SYN) {
+                self.syn(passage);
+            }
+            if passage.learn != NOTHING {
+                self.meet(passage);
+                self.after_reset(passage);
+                self.after_fin(passage);
+                self.distance(passage);
+                self.fin(passage);
+            }
+        }
+        if passage.found != 0 {
+            self.tell(passage);
+        }
+    }
+
+    /// A side's first segment, and what the handshake's fine times say of the path. Repeated segments are left out of the
+    /// latter, as their answers are ambiguous (Karn).
+    #[inline(never)]
+    fn meet(&mut self, passage: &mut Passage) {
+        let packet = &passage.packet;
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let (d, r) = track::ends(flow, packet.sender());
+        if d.flags.0 == 0 {
+            track::introduce(d, packet);
+        }
+        let once = d.segments == if packet.flags.is_syn_ack() { 0 } else { 1 } && r.segments == 1;
+        let answers =
+            r.bits.any(Bits::ISN) && packet.flags.any(TcpFlags::ACK) && packet.ack.0 == r.isn.0.wrapping_add(1);
+        if once && answers {
+            track::round_trip(d, passage.stamp.since(r.nxt_at));
+        }
+    }
+
+    /// A reset: classify, judge, tell, remember. Nothing else of the state learns from it.
+    #[inline(never)]
+    fn reset(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        forged::reset(flow, passage);
+        self.remember_reset(passage);
+        passage.count(ServiceCounter::Rst, true);
+        passage.found = 1;
+    }
+
+    /// Concludes on a reset and keeps what later segments are compared with.
+    #[inline(never)]
+    fn remember_reset(&mut self, passage: &mut Passage) {
+        let Passage { packet, finding, .. } = passage;
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let class = RstClass::from_u8(finding.class).unwrap_or(RstClass::Unjudged);
+        finding.weigh(class.kind());
+        if finding.severity > Severity::Info as u8
+            && let Some(kind) = forged::reset_kind(finding.evidence)
+        {
+            finding.kind = kind as u8;
+        }
+        let (d, r) = track::ends(flow, packet.sender());
+        let exact = d.flags.0 == 0 || packet.seq.0 == d.nxt.0 || packet.seq.0 == r.ack.0;
+        let last = &mut flow.tails[packet.sender()].reset;
+        last.seq = packet.seq;
+        last.ack = packet.ack;
+        last.at = passage.stamp;
+        last.ttl = packet.ttl;
+        last.class = finding.class;
+        last.score = if last.n > 0 && last.score > finding.score { last.score } else { finding.score };
+        last.n = last.n.saturating_add(1);
+        flow.head.watch.set(Watch::reset(packet.sender()));
+        if exact && finding.class != RstClass::Nonconforming as u8 {
+            // Worth less to the table, and no more than that: it may be forged.
+            flow.head.closed = millis(passage.now) | 1;
+            track::close(flow, packet.sender(), TcpFlags::RST);
+        }
+    }
+
+    /// What a side does after "its own" reset.
+    #[inline(never)]
+    fn after_reset(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let sender = passage.packet.sender();
+        if !flow.head.watch.any(Watch::reset(sender)) || !forged::carried_on(flow, passage) {
+            return;
+        }
+        flow.head.watch.clear(Watch::reset(sender));
+        flow.head.closed = 0;
+        let last = &flow.tails[sender].reset;
+        let finding = &mut passage.finding;
+        finding.about(passage.packet.segment(passage.stamp));
+        finding.delay = passage.stamp.since(last.at);
+        finding.evidence = Evidence::CARRIED_ON;
+        finding.weigh(Kind::RstSeqData);
+        // What spoke against the reset speaks again, now that it is contradicted.
+        finding.score += if last.score > 0 { last.score } else { 0 };
+        let confidence = if finding.score >= 10 { Confidence::Proven } else { Confidence::Likely };
+        finding.settle(Severity::Alert, confidence);
+        passage.found = 1;
+    }
+
+    /// Payload beyond a FIN.
+    #[inline(never)]
+    fn after_fin(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        if passage.found != 0 || !flow.head.watch.any(Watch::CLOSING) || !forged::past_fin(flow, passage) {
+            return;
+        }
+        flow.ends[passage.packet.sender()].bits.clear(Bits::FIN);
+        flow.head.closed = 0;
+        passage.finding.weigh(Kind::DataAfterFin);
+        passage.found = 1;
+    }
+
+    /// Follows a side's distance. A segment from elsewhere teaches its numbers only, until the change has stayed.
+    #[inline(never)]
+    fn distance(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let (sender, ttl) = (passage.packet.sender(), passage.packet.ttl);
+        let watched = Watch::stranger(sender);
+        let d = &mut flow.ends[sender];
+        if ttl == d.ttl {
+            if flow.head.watch.any(watched) {
+                if d.ttl_n >= REROUTE {
+                    self.familiar_again(passage);
+                } else if d.ttl_n == REROUTE - 1 {
+                    self.two_devices(passage);
+                }
+            }
+            return;
+        }
+        if d.ttl_n < REROUTE {
+            // No baseline yet: the latest is as good as any.
+            d.ttl_alt = d.ttl;
+            d.ttl = ttl;
+            d.ttl_n = 0;
+            if d.flags.0 & !(TcpFlags::ECE.0) == TcpFlags::SYN.with(TcpFlags::ACK).0 {
+                flow.head.watch.set(watched);
+            }
+            return;
+        }
+        let known = d.bits.any(Bits::REROUTED) && ttl == d.ttl_alt;
+        d.alt_n = if ttl == d.ttl_alt { d.alt_n.saturating_add(1) } else { 1 };
+        if d.alt_n >= REROUTE {
+            d.ttl_alt = d.ttl;
+            d.ttl = ttl;
+            d.alt_n = 0;
+            d.bits.set(Bits::REROUTED);
+            flow.head.watch.clear(watched);
+            return;
+        }
+        d.ttl_alt = ttl;
+        if known {
+            return;
+        }
+        d.bits.clear(Bits::REROUTED);
+        flow.head.watch.set(watched);
+        passage.learn = NUMBERS;
+    }
+
+    /// The side's own distance is back: what came from elsewhere was no route change.
+    #[inline(never)]
+    fn familiar_again(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let sender = passage.packet.sender();
+        let found = passage.found == 0 && forged::stranger(flow, passage);
+        flow.head.watch.clear(Watch::stranger(sender));
+        let d = &mut flow.ends[sender];
+        d.alt_n = 0;
+        d.flaps = d.flaps.saturating_add(1);
+        if !found {
+            return;
+        }
+        let finding = &mut passage.finding;
+        let evidence = finding.evidence;
+        finding.weigh(forged::stranger_kind(evidence));
+        if d.flaps == origin::FLAPPY {
+            finding.kind = Kind::TtlFlap as u8;
+            finding.settle(Severity::Notice, Confidence::Possible);
+        } else if finding.score == evidence.only(Evidence::TTL).score() {
+            // Distance alone, from a side that is still there: parallel paths look like that.
+            finding.settle(Severity::Info, Confidence::Possible);
+        }
+        passage.found = 1;
+    }
+
+    /// The SYN-ACK came from another distance than all that followed: a SYN proxy or a load balancer shook hands first.
+    #[inline(never)]
+    fn two_devices(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let sender = passage.packet.sender();
+        flow.head.watch.clear(Watch::stranger(sender));
+        let d = &flow.ends[sender];
+        let syn_ack = last_recorded(flow, sender, REROUTE as u32);
+        let far = matches!(origin::distance(d, syn_ack.ttl), origin::Distance::Far);
+        if passage.found != 0 || !syn_ack.flags.is_syn_ack() || !far {
+            return;
+        }
+        passage.finding.about(*syn_ack);
+        passage.finding.evidence = Evidence::TTL_SYNACK;
+        passage.finding.weigh(Kind::TtlSynAckMismatch);
+        passage.finding.settle(Severity::Notice, Confidence::Possible);
+        passage.found = 1;
+    }
+
+    /// A SYN or SYN-ACK: roles, reuse, and forged answers.
+    #[inline(always)]
+    fn syn(&mut self, passage: &mut Passage) {
+        if passage.packet.flags.is_syn_ack() {
+            self.syn_ack(passage);
+        } else if passage.packet.flags.is_syn() {
+            self.request(passage);
+        }
+    }
+
+    #[inline(never)]
+    fn syn_ack(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let packet = &passage.packet;
+        let (sender, receiver) = (packet.sender(), packet.receiver());
+        // The answer to a SYN that was taken for a stray on a live flow: the connection is new after all.
+        let live = !flow.head.watch.any(Watch::EMBRYONIC);
+        let request = *last_recorded(flow, receiver, 1);
+        let answers = request.flags.is_syn() && request.end().0 == packet.ack.0;
+        if live && answers && packet.ack.0 != flow.ends[receiver].isn.0.wrapping_add(1) {
+            track::renew(flow, packet, millis(passage.now));
+            track::resume(&mut flow.ends[receiver], &request);
+        }
+        if handshake::second_syn_ack(flow, passage) {
+            passage.learn = NOTHING;
+            let far = passage.finding.evidence.any(Evidence::TTL);
+            passage.finding.weigh(if far { Kind::TtlSynAckMismatch } else { Kind::SynAckIsnChange });
+            passage.found = 1;
+            return;
+        }
+        let first = !flow.ends[sender].flags.any(TcpFlags::SYN);
+        if first {
+            // A bare ACK may have come before: numbers of an older connection.
+            track::introduce(&mut flow.ends[sender], &passage.packet);
+        }
+        flow.head.bits.set(HeadBits::COUNTED);
+        let (d, r) = track::ends(flow, sender);
+        let asked = first && r.bits.any(Bits::ECN);
+        let granted = asked && d.bits.any(Bits::ECN);
+        passage.requests = if r.segments > 255 { 255 } else { r.segments as u8 };
+        passage.count(ServiceCounter::SynAck, true);
+        passage.count(ServiceCounter::Syn, first);
+        passage.count(ServiceCounter::SynRetransmit, first && passage.requests > 1);
+        passage.count(ServiceCounter::EcnAsked, asked);
+        passage.count(ServiceCounter::EcnGranted, granted);
+    }
+
+    #[inline(never)]
+    fn request(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let packet = &passage.packet;
+        let (sender, receiver) = (packet.sender(), packet.receiver());
+        // A repeated request ends the watch on a refusal of the one before.
+        if flow.tails[receiver].reset.class == RstClass::Refused as u8 {
+            flow.head.watch.clear(Watch::reset(receiver));
+        }
+        let d = &flow.ends[sender];
+        if d.flags.0 == 0 && flow.ends[receiver].flags.0 == 0 {
+            return;
+        }
+        if d.bits.any(Bits::ISN) && d.isn.0 == packet.seq.0 {
+            let counted = flow.head.bits.any(HeadBits::COUNTED);
+            passage.requests = 1;
+            passage.count(ServiceCounter::Syn, counted);
+            passage.count(ServiceCounter::SynRetransmit, counted);
+            return;
+        }
+        if !flow.head.watch.any(Watch::EMBRYONIC) && flow.head.closed == 0 {
+            // On a live connection it may be anybody's; if it is answered, the answer begins the new one.
+            passage.learn = NOTHING;
+            return;
+        }
+        track::renew(flow, packet, millis(passage.now));
+    }
+
+    /// A FIN: which side closed, and when both have.
+    #[inline(never)]
+    fn fin(&mut self, passage: &mut Passage) {
+        let packet = &passage.packet;
+        let Some(flow) = self.storage.flow(passage.index) else {
+            return;
+        };
+        let side = packet.sender();
+        let first = !flow.ends[side].bits.any(Bits::FIN);
+        flow.ends[side].bits.set(Bits::FIN);
+        flow.head.watch.set(Watch::CLOSING);
+        track::close(flow, packet.sender(), TcpFlags::FIN);
+        if flow.ends[side ^ 1].bits.any(Bits::FIN) {
+            flow.head.closed = millis(passage.now) | 1;
+        }
+        passage.count(ServiceCounter::Fin, first);
+    }
+
+    /// An embryonic flow whose two sides have come to agree is established.
+    #[inline(never)]
+    pub(super) fn promote(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else {
+            return;
+        };
+        if !track::agree(&flow.ends[0], &flow.ends[1]) {
+            return;
+        }
+        flow.head.watch.clear(Watch::EMBRYONIC);
+        flow.head.bits.set(HeadBits::ESTABLISHED);
+        flow.head.bits.set(HeadBits::COUNTED);
+        if !flow.head.watch.any(Watch::RESET_A) && !flow.head.watch.any(Watch::RESET_B) {
+            flow.head.closed = 0;
+        }
+        self.cpu.count(Counter::FlowsEstablished);
+        passage.count(ServiceCounter::Established, true);
+    }
+
+    /// Counts for the flow's service what the passage has noted, if the flow is known to belong to one.
+    #[inline(never)]
+    pub(super) fn account(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        if !flow.head.bits.any(HeadBits::COUNTED) {
+            return;
+        }
+        let server = flow.head.server();
+        let Some(index) = table::service(self.storage, self.config, &passage.packet.key, server) else {
+            return self.cpu.count(Counter::ServiceOverflow);
+        };
+        let Some(service) = self.storage.service(index) else { return };
+        for (counter, _) in ServiceCounter::ALL {
+            let n = match counter {
+                ServiceCounter::Syn => passage.requests as u64,
+                ServiceCounter::SynRetransmit => passage.requests.saturating_sub(1).max(1) as u64,
+                _ => 1,
+            };
+            if passage.service >> counter as u32 & 1 != 0 {
+                S::add(&mut service.counters[counter as usize], n);
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A segment on its way through the engine, with what is found on the way.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{
+    detect::{Confidence, Evidence, Severity},
+    flow::Segment,
+    kind::Kind,
+    service::ServiceCounter,
+    time::Stamp,
+    wire::Packet,
+};
+
+/// The engine's working memory for one segment. It lies in a map, not on the kernel's small stack, and what is read back from it
+/// is a plain unknown to the verifier, which so follows one path where registers would make it follow thousands.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(8))]
+pub struct Passage {
+    /// The segment as parsed.
+    pub packet: Packet,
+    /// Working memory of the table.
+    pub scratch: u32,
+    /// Engine time in nanoseconds: fine where it was taken.
+    pub now: u64,
+    /// The same within the flow, strictly after everything before.
+    pub stamp: Stamp,
+    /// The flow's place in the table.
+    pub index: u32,
+    /// What is being found.
+    pub finding: Finding,
+    /// [`crate::event::Hook`] as a number.
+    pub hook: u8,
+    /// What the state may learn from the segment: 0 nothing, 1 its numbers, 2 everything.
+    pub learn: u8,
+    /// Whether there is a finding to tell. One for each segment: what is found first is the strongest.
+    pub found: u8,
+    /// Connection requests that the first SYN-ACK answers, saturating.
+    pub requests: u8,
+    /// What to count for the flow's service: a bit for each [`ServiceCounter`].
+    pub service: u32,
+    /// Keeps the record free of padding.
+    pub reserved: u32,
+}
+
+impl Passage {
+    /// Has one counted for the flow's service, once the segment is through.
+    #[inline(always)]
+    pub fn count(&mut self, counter: ServiceCounter, present: bool) {
+        self.service |= (present as u32) << counter as u32;
+    }
+}
+
+/// A finding before it is told.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Finding {
+    /// The segment that it is about.
+    pub segment: Segment,
+    /// What speaks for and against.
+    pub evidence: Evidence,
+    /// Upper bound of the time between the segment and what it answers, in units of 1.024 µs; 0 if it answers nothing.
+    pub delay: u32,
+    /// [`Kind`] as a number.
+    pub kind: u8,
+    /// [`Severity`] as a number.
+    pub severity: u8,
+    /// [`Confidence`] as a number.
+    pub confidence: u8,
+    /// [`crate::detect::RstClass`] as a number; 255 if it is not about a reset.
+    pub class: u8,
+    /// In half points.
+    pub score: i8,
+    /// Keeps the record free of padding.
+    pub reserved: [u8; 3],
+}
+
+impl Finding {
+    /// Starts a finding about `segment`.
+    #[inline(always)]
+    pub fn about(&mut self, segment: Segment) {
+        self.segment = segment;
+        self.evidence = Evidence::NONE;
+        self.delay = 0;
+        self.class = 255;
+    }
+
+    /// Draws the conclusions that the evidence alone allows.
+    #[inline(always)]
+    pub fn weigh(&mut self, kind: Kind) {
+        self.score = self.evidence.score();
+        self.kind = kind as u8;
+        self.severity = self.evidence.severity() as u8;
+        self.confidence = self.evidence.confidence() as u8;
+    }
+
+    /// Whether it is worth no more than an entry in the log.
+    #[inline(always)]
+    pub fn is_mild(&self) -> bool {
+        self.severity < Severity::Warn as u8
+    }
+
+    /// Sets severity and confidence where a kind has its own.
+    #[inline(always)]
+    pub fn settle(&mut self, severity: Severity, confidence: Confidence) {
+        self.severity = severity as u8;
+        self.confidence = confidence as u8;
+    }
+}

@@ -1,0 +1,234 @@
+//! The state machine: what a flow learns from each segment. Nothing here judges, and nothing learns from a reset.
+
+use crate::{
+    flow::{Bits, End, Flow, HeadBits, RECORDED, Segment, Side, TcpFlags, Watch},
+    seq::SeqNumber,
+    table::Worth,
+    time::{Stamp, stamp_nanos},
+    wire::{Options, Packet},
+};
+
+/// The least round trip that is trusted as a measure of distance: below it scheduling noise rules.
+pub const MIN_TRUSTED_RTT: u32 = 1953;
+const _: () = assert!(stamp_nanos(MIN_TRUSTED_RTT) >= 1_999_000 && stamp_nanos(MIN_TRUSTED_RTT) <= 2_001_000);
+
+/// The ends of a flow as a packet sees them: its sender's, then the other's.
+#[inline(always)]
+pub fn ends(flow: &mut Flow, sender: usize) -> (&mut End, &mut End) {
+    let ends = flow.ends.as_mut_ptr();
+    let index = sender & 1;
+    // SAFETY: the two indices are 0 and 1 in either order, so both lie within the array and do not overlap. Spelled out because
+    // a match on the side makes the kernel's verifier, and the branch predictor, take two paths.
+    unsafe { (&mut *ends.add(index), &mut *ends.add(index ^ 1)) }
+}
+
+/// Starts a connection on an entry whose contents are stale: `first` is its first segment.
+#[inline(always)]
+pub fn begin(flow: &mut Flow, first: &Packet, millis: u32) {
+    clear(&mut flow.ends);
+    clear(&mut flow.tails);
+    flow.head.first = millis;
+    flow.head.closed = 0;
+    flow.head.how = 0;
+    flow.head.told = 0;
+    flow.head.watch = Watch::EMBRYONIC;
+    flow.head.bits.0 &= HeadBits::LOCAL_A.0 | HeadBits::LOCAL_B.0 | HeadBits::TOMBSTONE.0;
+    let client = if first.flags.is_syn() {
+        first.side()
+    } else if first.flags.is_syn_ack() {
+        first.side().other()
+    } else {
+        return;
+    };
+    flow.head.bits.set(HeadBits::HANDSHAKE);
+    if let Side::B = client {
+        flow.head.bits.set(HeadBits::CLIENT_B);
+    }
+}
+
+/// Begins a new connection of the same addresses and ports; the old one's final numbers stay as a tombstone.
+#[inline(always)]
+pub fn renew(flow: &mut Flow, first: &Packet, millis: u32) {
+    flow.head.tomb_nxt = [flow.ends[0].nxt, flow.ends[1].nxt];
+    flow.head.bits.set(HeadBits::TOMBSTONE);
+    let (closed, how) = (flow.head.closed, flow.head.how);
+    begin(flow, first, millis);
+    flow.head.closed = closed;
+    flow.head.how = how;
+}
+
+/// Zeroes a part of a flow, word by word: a single assignment becomes a call to a byte loop on the BPF target.
+#[inline(always)]
+pub fn clear<T: zerocopy::FromBytes + zerocopy::IntoBytes>(part: &mut T) {
+    let words = core::ptr::from_mut(part).cast::<u32>();
+    for i in 0..size_of::<T>() / 4 {
+        // SAFETY: in bounds; all parts of a flow are aligned to 4 bytes and any bytes are valid for them.
+        unsafe { words.add(i).write_volatile(0) };
+    }
+}
+
+/// What one side's first segment teaches, or its SYN.
+#[inline(always)]
+pub fn introduce(end: &mut End, packet: &Packet) {
+    end.isn = packet.seq;
+    end.nxt = packet.seq;
+    end.ack = packet.ack;
+    end.windows = packet.win as u64;
+    end.max_window = packet.win as u32;
+    end.ttl = packet.ttl;
+    end.ttl_n = 0;
+    end.ttl_alt = 0;
+    end.alt_n = 0;
+    end.ipid = packet.ipid.wrapping_sub(1);
+    end.tos = packet.tos & !3;
+    end.mac = packet.mac;
+    end.bits.0 = 0;
+    if packet.options.any(Options::DONT_FRAGMENT) {
+        end.bits.set(Bits::DF);
+    }
+    if packet.flags.any(TcpFlags::SYN) {
+        end.bits.set(Bits::ISN);
+        if packet.options.any(Options::WSCALE) {
+            end.bits.set(Bits::WSCALE);
+            end.wscale = if packet.wscale > 14 { 14 } else { packet.wscale };
+        }
+        if packet.options.any(Options::TIMESTAMPS) {
+            end.bits.set(Bits::TIMESTAMPS);
+        }
+        if packet.options.any(Options::SACK) {
+            end.bits.set(Bits::SACK);
+        }
+        let ecn = packet.flags.0 & (TcpFlags::ECE.0 | TcpFlags::CWR.0);
+        let wanted = if packet.flags.any(TcpFlags::ACK) { TcpFlags::ECE.0 } else { TcpFlags::ECE.0 | TcpFlags::CWR.0 };
+        if ecn == wanted {
+            end.bits.set(Bits::ECN);
+        }
+    }
+}
+
+/// What a recorded SYN teaches of a side whose state was cleared after it. Its options are gone.
+#[inline(always)]
+pub fn resume(end: &mut End, syn: &Segment) {
+    end.isn = syn.seq;
+    end.nxt = syn.end();
+    end.nxt_at = syn.time;
+    end.last = syn.time;
+    end.windows = syn.win as u64;
+    end.max_window = syn.win as u32;
+    end.ipid = syn.ipid;
+    end.ttl = syn.ttl;
+    end.flags = syn.flags;
+    end.bits = Bits::ISN;
+}
+
+/// Advances the sender's numbers. `familiar` is false for a segment from an unexpected distance: its sequence numbers count,
+/// its IP-ID and window do not. Returns whether its payload started in bytes already sent.
+#[inline(always)]
+pub fn advance(d: &mut End, r: &End, packet: &Packet, at: Stamp, familiar: bool) -> bool {
+    let end = packet.end();
+    let again = packet.len > 0 && packet.seq.before(d.nxt);
+    if end.after(d.nxt) {
+        d.nxt = end;
+        d.nxt_at = at;
+    }
+    if packet.flags.any(TcpFlags::ACK) && (packet.ack.after(d.ack) || !d.flags.any(TcpFlags::ACK)) {
+        d.ack = packet.ack;
+        d.ack_at = at;
+    }
+    d.flags = d.flags.with(packet.flags);
+    if packet.len > 0 {
+        d.data = d.data.saturating_add(1);
+    }
+    if packet.tsval != 0 {
+        d.tsval = packet.tsval;
+    }
+    if familiar {
+        if packet.win != d.windows as u16 {
+            d.windows = d.windows << 16 | packet.win as u64;
+        }
+        let scaled = (packet.win as u32) << scale(d, r, packet.flags);
+        if scaled > d.max_window {
+            d.max_window = scaled;
+        }
+        let step = packet.ipid.wrapping_sub(d.ipid);
+        d.ipid = packet.ipid;
+        if step.wrapping_sub(1) < 64 {
+            d.ipid_steps = d.ipid_steps.saturating_add(1);
+        } else {
+            d.ipid_jumps = d.ipid_jumps.saturating_add(1);
+        }
+        if packet.ttl == d.ttl {
+            d.ttl_n = d.ttl_n.saturating_add(1);
+        }
+    }
+    again
+}
+
+/// The shift that applies to a segment's window: none on SYN, and only if both sides offered it (RFC 7323 §2.2).
+#[inline(always)]
+pub fn scale(d: &End, r: &End, flags: TcpFlags) -> u32 {
+    if flags.any(TcpFlags::SYN) || !d.bits.any(Bits::WSCALE) || !r.bits.any(Bits::WSCALE) {
+        0
+    } else {
+        // Never above 14, as stored; the mask says so to the verifier.
+        (d.wscale & 15) as u32
+    }
+}
+
+/// Enters a segment into its sender's recorder. The entry is written before it is counted.
+#[inline(always)]
+pub fn record(flow: &mut Flow, sender: usize, segment: &Segment) {
+    let index = sender & 1;
+    let end = &mut flow.ends[index];
+    let slot = end.segments as usize % RECORDED;
+    end.segments = end.segments.wrapping_add(1);
+    end.last = segment.time;
+    flow.tails[index].recorder[slot] = *segment;
+}
+
+/// Whether both sides' numbers agree: each acknowledged something that the other sent. A blind spoofer cannot bring this about.
+#[inline(always)]
+pub fn agree(d: &End, r: &End) -> bool {
+    acknowledges(d, r) && acknowledges(r, d)
+}
+
+/// Whether `d` acknowledged something that `r` sent; a SYN must have been acknowledged itself.
+#[inline(always)]
+fn acknowledges(d: &End, r: &End) -> bool {
+    let least = if r.bits.any(Bits::ISN) { 1 } else { 0 };
+    d.flags.any(TcpFlags::ACK) && d.ack.since(r.isn) >= least && !d.ack.after(r.nxt)
+}
+
+/// What a flow is worth to the table.
+#[inline(always)]
+pub fn worth(flow: &Flow) -> Worth {
+    if flow.head.watch.any(Watch::EMBRYONIC) {
+        Worth::Embryonic
+    } else if flow.head.closed != 0 {
+        Worth::Closed
+    } else {
+        Worth::Established
+    }
+}
+
+/// Notes that a side closed, by FIN or RST; the first to do so is remembered as such.
+#[inline(always)]
+pub fn close(flow: &mut Flow, sender: usize, flag: TcpFlags) {
+    let first = if flow.head.how == 0 { 8 } else { 0 };
+    let how = (flag.0 & (TcpFlags::FIN.0 | TcpFlags::RST.0)) | first;
+    flow.head.how |= how << (4 * (sender & 1));
+}
+
+/// A measured round trip, if it beats the least so far. Units of 1.024 µs.
+#[inline(always)]
+pub fn round_trip(end: &mut End, units: u32) {
+    if end.min_rtt == 0 || units < end.min_rtt {
+        end.min_rtt = if units == 0 { 1 } else { units };
+    }
+}
+
+/// Whether `seq` lies in `[low, high]`.
+#[inline(always)]
+pub fn within(seq: SeqNumber, low: SeqNumber, high: SeqNumber) -> bool {
+    seq.since(low) >= 0 && high.since(seq) >= 0
+}

@@ -1,0 +1,132 @@
+//! The engine on the host: the same code as in the kernel, over vectors instead of maps.
+
+use sensor_common::{
+    config::Config,
+    counters::{Cpu, Local},
+    engine::{Engine, Ring, Seen},
+    event::Event,
+    flow::Flow,
+    service::Service,
+    table::{Bucket, Storage, WAYS},
+    time::Clock,
+    wire::Slice,
+};
+use zerocopy::FromZeros;
+
+/// The engine with its own table, its findings in a list.
+pub struct Host {
+    memory: Memory,
+    findings: Findings,
+    local: Local,
+    config: Config,
+}
+
+struct Memory {
+    buckets: Box<[Bucket]>,
+    flows: Box<[Flow]>,
+    services: Box<[Service]>,
+}
+
+#[derive(Default)]
+struct Findings(Vec<Event>);
+
+struct Now(u64);
+
+impl Host {
+    /// An engine with an empty table. The memory is taken as it is touched.
+    pub fn new(config: Config) -> Self {
+        let buckets = config.bucket_mask as usize + 1;
+        let services = config.service_mask as usize + 1;
+        let memory = Memory { buckets: zeroed(buckets), flows: zeroed(buckets * WAYS), services: zeroed(services) };
+        Self { memory, findings: Findings::default(), local: Local::default(), config }
+    }
+
+    /// Judges one Ethernet frame, seen at `time` nanoseconds.
+    #[inline]
+    pub fn observe(&mut self, time: u64, frame: &Slice<'_>, seen: Seen) {
+        let Self { memory, findings, local: Local { cpu, passage }, config } = self;
+        Engine { storage: memory, ring: findings, clock: &Now(time), cpu, config }.observe(frame, seen, passage);
+    }
+
+    /// Takes the findings since the last call.
+    #[inline]
+    pub fn drain(&mut self) -> std::vec::Drain<'_, Event> {
+        self.findings.0.drain(..)
+    }
+
+    /// Counters.
+    pub fn cpu(&self) -> &Cpu {
+        &self.local.cpu
+    }
+
+    /// The table's flows, used or not.
+    pub fn flows(&self) -> &[Flow] {
+        &self.memory.flows
+    }
+
+    /// The services, used or not.
+    pub fn services(&self) -> &[Service] {
+        &self.memory.services
+    }
+}
+
+/// `n` zeroed elements, straight from the allocator.
+fn zeroed<T: FromZeros>(n: usize) -> Box<[T]> {
+    match <[T]>::new_box_zeroed_with_elems(n) {
+        Ok(elements) => elements,
+        // The table's size is checked against the machine before it gets here.
+        Err(zerocopy::AllocError) => std::process::abort(),
+    }
+}
+
+impl Storage for Memory {
+    #[inline(always)]
+    fn bucket(&mut self, index: u32) -> Option<&mut Bucket> {
+        self.buckets.get_mut(index as usize)
+    }
+
+    #[inline(always)]
+    fn swap_tag(tag: &mut u32, old: u32, new: u32) -> bool {
+        let same = *tag == old;
+        if same {
+            *tag = new;
+        }
+        same
+    }
+
+    #[inline(always)]
+    fn add(counter: &mut u64, n: u64) {
+        *counter += n;
+    }
+
+    #[inline(always)]
+    fn flow(&mut self, index: u32) -> Option<&mut Flow> {
+        self.flows.get_mut(index as usize)
+    }
+
+    #[inline(always)]
+    fn service(&mut self, index: u32) -> Option<&mut Service> {
+        self.services.get_mut(index as usize)
+    }
+}
+
+impl Ring for Findings {
+    fn submit(&mut self, _low: bool, _quota: u32, fill: impl FnOnce(&mut Event)) -> bool {
+        let mut event = Event::new_zeroed();
+        fill(&mut event);
+        self.0.push(event);
+        true
+    }
+}
+
+impl Clock for Now {
+    #[inline(always)]
+    fn coarse(&self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    fn fine(&self) -> u64 {
+        self.0
+    }
+}
