@@ -16,7 +16,7 @@ pub(crate) fn demo(workspace: &Workspace, args: &[OsString]) -> Result<()> {
             "the demo loads programs into the kernel and makes network namespaces: run it as root, or install sudo"
         );
     }
-    packages::ensure(packages::FOR_TESTS, privilege)?;
+    packages::ensure_for_tests(privilege)?;
     process::run(workspace.cargo().args([
         "build",
         "--locked",

@@ -52,7 +52,7 @@ fn clippy_bpf(workspace: &Workspace) -> Result<Passed> {
             "skipped, there is no BPF clippy (package rust-web-clippy)".to_owned(),
         ));
     }
-    let toolchain = match Toolchain::find(Privilege::None) {
+    let toolchain = match Toolchain::without_linker(Privilege::None) {
         Ok(toolchain) => toolchain,
         Err(reason) => return Ok(Passed::With(format!("skipped, {reason:#}"))),
     };

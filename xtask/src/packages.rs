@@ -8,8 +8,8 @@ use anyhow::{Result, bail};
 use crate::privilege::Privilege;
 use crate::process;
 
-/// What the tests call.
-pub(crate) const FOR_TESTS: &[&str] = &["iproute2"];
+/// What the tests and the demo call.
+const FOR_TESTS: &[&str] = &["iproute2"];
 
 /// What some tests call; they say so when it is not there.
 pub(crate) const OPTIONAL: &[&str] = &["nftables", "ethtool"];
@@ -27,6 +27,15 @@ pub(crate) const FOR_BPF: &[&str] = &[
 /// Lints the BPF crate; nothing else depends on it.
 pub(crate) const FOR_BPF_LINT: &[&str] = &["rust-web-clippy"];
 
+/// Installs what the tests and the demo call.
+pub(crate) fn ensure_for_tests(privilege: Privilege) -> Result<()> {
+    // Asked first, so that a system without Debian's packages will do.
+    if process::succeeds(Command::new("ip").arg("-V")) {
+        return Ok(());
+    }
+    ensure(FOR_TESTS, privilege)
+}
+
 /// Installs those of `packages` that are missing.
 pub(crate) fn ensure(packages: &[&str], privilege: Privilege) -> Result<()> {
     let missing: Vec<&str> = packages
@@ -40,8 +49,8 @@ pub(crate) fn ensure(packages: &[&str], privilege: Privilege) -> Result<()> {
     let names = missing.join(" ");
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!(
-            "missing {names}, and this system has no apt-get: use a Debian 12 machine or container, \
-             or `cargo xtask test --quick`, which takes the committed BPF object"
+            "missing {names}, and this system has no apt-get: use a Debian 12 machine or container. \
+             `cargo xtask test --quick` takes the committed BPF object and needs only `ip`"
         );
     }
     if privilege == Privilege::None {

@@ -51,7 +51,7 @@ fn preflight(privilege: Privilege, quick: bool) -> Result<Passed> {
             "the tests load programs into the kernel and make network namespaces: run as root, or install sudo"
         );
     }
-    packages::ensure(packages::FOR_TESTS, privilege)?;
+    packages::ensure_for_tests(privilege)?;
     let mut optional = packages::OPTIONAL.to_vec();
     if !quick {
         packages::ensure(packages::FOR_BPF, privilege)?;

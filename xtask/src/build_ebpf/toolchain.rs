@@ -69,7 +69,7 @@ const KEPT: &[&str] = &[
     "CARGO_TERM_",
 ];
 
-/// Tools that can make a BPF object.
+/// Tools that can make a BPF object, or at least check its source.
 pub(crate) struct Toolchain {
     /// The compiler's version, exact to the package's revision.
     pub(crate) compiler: String,
@@ -81,13 +81,21 @@ pub(crate) struct Toolchain {
 impl Toolchain {
     /// Finds the tools; installs them when something is missing and `privilege` allows.
     pub(crate) fn find(privilege: Privilege) -> Result<Self> {
+        let toolchain = Self::without_linker(privilege)?;
+        ensure_linker(&toolchain.linker_path)?;
+        Ok(toolchain)
+    }
+
+    /// Finds what checks the source: building the linker takes most of the time, and only linking needs it.
+    pub(crate) fn without_linker(privilege: Privilege) -> Result<Self> {
         packages::ensure(packages::FOR_BPF, privilege)?;
         let about = process::read(Command::new(RUSTC).arg("-vV"))?;
         let llvm = about
             .lines()
             .find_map(|line| line.strip_prefix("LLVM version: "))
             .unwrap_or("unknown");
-        if !LLVM_PREFIX.ends_with(&format!("-{}", llvm.split('.').next().unwrap_or_default())) {
+        let major = llvm.split('.').next().unwrap_or_default();
+        if !LLVM_PREFIX.ends_with(&format!("-{major}")) {
             bail!(
                 "{RUSTC} was built with LLVM {llvm}, but the linker would use {LLVM_PREFIX}: \
                  add Debian's security archive to the apt sources, then `apt-get install {}`",
@@ -100,7 +108,7 @@ impl Toolchain {
         Ok(Self {
             compiler: format!("{release}, LLVM {llvm}, Debian {}", revision("rustc-web")),
             linker: format!("{LINKER_CRATE} {LINKER_VERSION}, LLVM Debian {llvm_revision}"),
-            linker_path: linker(&llvm_revision)?,
+            linker_path: linker_path(&llvm_revision)?,
         })
     }
 
@@ -165,15 +173,23 @@ fn clean(program: &str) -> Command {
     command
 }
 
-/// The linker, built when this LLVM has none yet. It stays out of the user's own cargo folder.
-fn linker(llvm_revision: &str) -> Result<PathBuf> {
-    let folder = cache()?.join(format!(
-        "{LINKER_CRATE}-{LINKER_VERSION}-llvm-{llvm_revision}"
-    ));
-    let path = folder.join("bin").join(LINKER_CRATE);
-    if process::succeeds(Command::new(&path).arg("--version")) {
-        return Ok(path);
+/// Where the linker is kept: outside the user's own cargo folder, one for each LLVM.
+fn linker_path(llvm_revision: &str) -> Result<PathBuf> {
+    // An epoch's colon would be the end of an entry in PATH.
+    let llvm = llvm_revision.replace(':', "-");
+    let folder = cache()?.join(format!("{LINKER_CRATE}-{LINKER_VERSION}-llvm-{llvm}"));
+    Ok(folder.join("bin").join(LINKER_CRATE))
+}
+
+/// Builds the linker if it is not there, or does not start.
+fn ensure_linker(path: &Path) -> Result<()> {
+    if process::succeeds(Command::new(path).arg("--version")) {
+        return Ok(());
     }
+    let folder = path
+        .ancestors()
+        .nth(2)
+        .context("the linker has no folder")?;
     eprintln!(
         "building {LINKER_CRATE} {LINKER_VERSION} into {}",
         folder.display()
@@ -189,14 +205,13 @@ fn linker(llvm_revision: &str) -> Result<PathBuf> {
     ]);
     install
         .args(["--no-default-features", "--features", "llvm-22", "--root"])
-        .arg(&folder);
+        .arg(folder);
     // Debug information would double the time.
     install
         .env("LLVM_PREFIX", LLVM_PREFIX)
         .env("CARGO_PROFILE_RELEASE_DEBUG", "0");
     process::run(&mut install)
-        .with_context(|| format!("cannot build {LINKER_CRATE}: is crates.io within reach?"))?;
-    Ok(path)
+        .with_context(|| format!("cannot build {LINKER_CRATE}: is crates.io within reach?"))
 }
 
 /// The folder for tools, by the rules of the XDG base directories.
