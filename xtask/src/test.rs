@@ -1,0 +1,92 @@
+//! `cargo xtask test`: from a clean checkout to a verdict, set-up included.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::build_ebpf::{self, Checked};
+use crate::privilege::Privilege;
+use crate::steps::{Passed, Steps};
+use crate::workspace::Workspace;
+use crate::{lint, packages, process};
+
+/// Names the BPF object that the tests load instead of the committed one.
+const OBJECT_VARIABLE: &str = "SENSOR_BPF_OBJECT";
+
+/// Sets up, checks and tests everything; `quick` leaves the BPF object as committed.
+pub(crate) fn test(workspace: &Workspace, quick: bool) -> Result<()> {
+    let privilege = Privilege::current();
+    let mut steps = Steps::default();
+    if !steps.run("preflight", || preflight(privilege, quick)) {
+        // Each step after it would fail for the same reason.
+        return steps.finish();
+    }
+    lint::add(&mut steps, workspace);
+    let mut fresh = None;
+    if !quick {
+        steps.run("BPF object", || {
+            Ok(match build_ebpf::check(workspace)? {
+                Checked::Same => Passed::Well,
+                Checked::OtherTools(object) => {
+                    fresh = Some(object);
+                    Passed::With(
+                        "other tools than the committed object's: both are tested".to_owned(),
+                    )
+                }
+            })
+        });
+    }
+    steps.run("tests", || tests(workspace, privilege, None));
+    if let Some(object) = fresh {
+        steps.run("tests, fresh BPF object", || {
+            tests(workspace, privilege, Some(&object))
+        });
+    }
+    steps.finish()
+}
+
+fn preflight(privilege: Privilege, quick: bool) -> Result<Passed> {
+    if privilege == Privilege::None {
+        bail!(
+            "the tests load programs into the kernel and make network namespaces: run as root, or install sudo"
+        );
+    }
+    packages::ensure_for_tests(privilege)?;
+    let mut optional = packages::OPTIONAL.to_vec();
+    if !quick {
+        packages::ensure(packages::FOR_BPF, privilege)?;
+        optional.extend(packages::FOR_BPF_LINT);
+    }
+    // Together is faster, but one unknown name would refuse them all.
+    let refused: Vec<&str> = match packages::ensure(&optional, privilege) {
+        Ok(()) => Vec::new(),
+        Err(_) => optional
+            .into_iter()
+            .filter(|package| packages::ensure(&[package], privilege).is_err())
+            .collect(),
+    };
+    if refused.is_empty() {
+        return Ok(Passed::Well);
+    }
+    Ok(Passed::With(format!(
+        "without {}, which some checks would use",
+        refused.join(" ")
+    )))
+}
+
+fn tests(workspace: &Workspace, privilege: Privilege, object: Option<&Path>) -> Result<Passed> {
+    let mut command = workspace.cargo();
+    // The default members: all but the BPF crate, which has no tests of its own.
+    command.args(["test", "--locked", "--no-fail-fast"]);
+    if let Some(object) = object {
+        command.env(OBJECT_VARIABLE, object);
+    }
+    if let Some(runner) = privilege.runner() {
+        command.args([
+            "--config",
+            &format!("target.'cfg(unix)'.runner = '{runner}'"),
+        ]);
+    }
+    process::run(&mut command)?;
+    Ok(Passed::Well)
+}

@@ -1,0 +1,96 @@
+//! Where things are: asked from cargo, so that a moved target directory or a renamed binary needs no change here.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::process;
+
+/// The package that is built for the BPF target.
+pub(crate) const BPF_PACKAGE: &str = "sensor-ebpf";
+
+/// The workspace as cargo sees it.
+pub(crate) struct Workspace {
+    /// The folder of the workspace's Cargo.toml.
+    pub(crate) root: PathBuf,
+    /// The folder that cargo builds in.
+    pub(crate) target: PathBuf,
+    /// The binaries of [`BPF_PACKAGE`]; each becomes one object.
+    pub(crate) bpf_bins: Vec<String>,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub(crate) fn find() -> Result<Self> {
+        let mut command = Command::new(cargo());
+        // The folder of this crate, not the current one: the verb must work from anywhere inside the workspace.
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).args([
+            "metadata",
+            "--no-deps",
+            "--format-version=1",
+        ]);
+        Self::parse(&process::read(&mut command)?).context("cargo metadata is not as expected")
+    }
+
+    fn parse(metadata: &str) -> Result<Self> {
+        let metadata: Value = serde_json::from_str(metadata)?;
+        let folder = |key: &str| {
+            metadata[key]
+                .as_str()
+                .map(PathBuf::from)
+                .with_context(|| format!("no {key}"))
+        };
+        let packages = metadata["packages"].as_array().into_iter().flatten();
+        let targets = packages
+            .filter(|package| package["name"] == BPF_PACKAGE)
+            .flat_map(|package| package["targets"].as_array().into_iter().flatten());
+        let bins = targets.filter(|target| {
+            target["kind"]
+                .as_array()
+                .is_some_and(|kinds| kinds.contains(&"bin".into()))
+        });
+        let bpf_bins = bins
+            .filter_map(|target| target["name"].as_str())
+            .map(str::to_owned)
+            .collect();
+        Ok(Self {
+            root: folder("workspace_root")?,
+            target: folder("target_directory")?,
+            bpf_bins,
+        })
+    }
+
+    /// The folder of the committed objects.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.root.join(BPF_PACKAGE).join("object")
+    }
+
+    /// A cargo of the toolchain that runs us, started in the workspace's root.
+    pub(crate) fn cargo(&self) -> Command {
+        let mut command = Command::new(cargo());
+        command.current_dir(&self.root);
+        command
+    }
+}
+
+fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_binaries_of_the_bpf_package_become_objects() {
+        let metadata = r#"{"workspace_root": "/w", "target_directory": "/t", "packages": [
+            {"name": "sensor", "targets": [{"name": "sensor-agent", "kind": ["bin"]}]},
+            {"name": "sensor-ebpf", "targets": [
+                {"name": "sensor_ebpf", "kind": ["lib"]}, {"name": "sensor", "kind": ["bin"]}]}]}"#;
+        let workspace = Workspace::parse(metadata).unwrap();
+        assert_eq!(workspace.bpf_bins, ["sensor"]);
+        assert_eq!(workspace.objects(), PathBuf::from("/w/sensor-ebpf/object"));
+    }
+}
