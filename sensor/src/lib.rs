@@ -1,1 +1,3 @@
 //! The agent: loads the kernel program, drains its events, reads captures through the same engine, and reports.
+
+pub mod lab;
