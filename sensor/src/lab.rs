@@ -11,5 +11,6 @@
 
 pub mod forge;
 mod frame;
+pub mod tamper;
 
 pub use self::frame::Frame;
