@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{kind::MAX_KINDS, limit::Bucket, passage::Passage};
+use crate::{kind::MAX_KINDS, limit::Bucket, opaque::hidden, passage::Passage};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident, $id:literal;)*) => {
@@ -90,12 +90,6 @@ counters! {
 pub const MAX_COUNTERS: usize = 64;
 
 const _: () = assert!(Counter::ALL.len() <= MAX_COUNTERS);
-
-/// An index whose range the compiler must not know: it would drop the mask that the kernel's verifier wants to see.
-#[inline(always)]
-pub(crate) fn hidden(index: usize) -> usize {
-    core::hint::black_box(index)
-}
 
 /// One CPU's counters and token buckets.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -16,6 +16,7 @@ pub mod event;
 pub mod flow;
 pub mod kind;
 pub mod limit;
+mod opaque;
 pub mod passage;
 pub mod seq;
 pub mod service;

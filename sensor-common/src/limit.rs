@@ -39,6 +39,8 @@ pub const fn told(n: u32, free: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]

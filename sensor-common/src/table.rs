@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     counters::Counter,
     flow::{Flow, Key, Side},
+    opaque::{keep, recall},
     service::{Service, ServiceCounter},
 };
 
@@ -179,9 +180,7 @@ pub enum Inserted {
 pub fn insert<S: Storage>(storage: &mut S, at: Place, now: u32, least: &mut u32) -> Inserted {
     const TAKEN: u32 = u32::MAX;
     let Some(bucket) = storage.bucket(at.bucket) else { return Inserted::No(Counter::TableFull) };
-    let least = core::ptr::from_mut(least);
-    // SAFETY: here and below, a valid, aligned word.
-    unsafe { least.write_volatile(TAKEN) };
+    keep(least, TAKEN);
     for slot in 0..WAYS {
         let note = Note(bucket.notes[slot]);
         let idle = note.idle(now);
@@ -198,14 +197,13 @@ pub fn insert<S: Storage>(storage: &mut S, at: Place, now: u32, least: &mut u32)
             }
         };
         // Rank first, then the longer idle the lower, then the slot.
-        let keep = rank << 20 | (0xffff - if idle > 0xffff { 0xffff } else { idle }) << 4 | slot as u32;
-        unsafe {
-            if keep < least.read_volatile() {
-                least.write_volatile(keep);
-            }
+        let idle = if idle > 0xffff { 0xffff } else { idle };
+        let value = rank << 20 | (0xffff - idle) << 4 | slot as u32;
+        if value < recall(least) {
+            keep(least, value);
         }
     }
-    let least = unsafe { least.read_volatile() };
+    let least = recall(least);
     if least == TAKEN {
         return Inserted::No(Counter::TableFull);
     }

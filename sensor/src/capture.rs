@@ -72,21 +72,14 @@ impl<R: Read> Reader<R> {
         let mut input = Input::new(input);
         let enough = input.want(4)?;
         let format = match input.unread().first_chunk() {
-            Some(magic) if *magic == pcapng::SHB_MAGIC.to_be_bytes() => {
-                Format::Pcapng(Pcapng::default())
-            }
+            Some(magic) if *magic == pcapng::SHB_MAGIC.to_be_bytes() => Format::Pcapng(Pcapng::default()),
             Some(magic) if enough => match Pcap::recognise(*magic) {
                 Some(pcap) => Format::Pcap(pcap.open(&mut input)?),
                 None => return Err(CaptureError::not_a_capture(input.unread())),
             },
             _ => return Err(CaptureError::not_a_capture(input.unread())),
         };
-        Ok(Self {
-            input,
-            format,
-            presenter: Presenter::default(),
-            ended: false,
-        })
+        Ok(Self { input, format, presenter: Presenter::default(), ended: false })
     }
 
     /// The next frame, or `None` once the capture has ended.
@@ -114,13 +107,7 @@ impl<R: Read> Reader<R> {
             Link::Other(link) => return Err(CaptureError::unsupported_link(link, number)),
             link => self.presenter.present(link, captured, record.wire_len),
         };
-        Ok(Some(Frame {
-            number,
-            time: record.time,
-            bytes,
-            wire_len,
-            interface: record.interface,
-        }))
+        Ok(Some(Frame { number, time: record.time, bytes, wire_len, interface: record.interface }))
     }
 }
 

@@ -129,16 +129,8 @@ impl Lab {
             listener: Mutex::new(listener),
             _tagger: tagger,
             middlebox,
-            client: Host {
-                netns: client,
-                interface: topology::CLIENT_INTERFACE,
-                addresses: topology::CLIENT,
-            },
-            server: Host {
-                netns: server,
-                interface: topology::SERVER_INTERFACE,
-                addresses: topology::SERVER,
-            },
+            client: Host { netns: client, interface: topology::CLIENT_INTERFACE, addresses: topology::CLIENT },
+            server: Host { netns: server, interface: topology::SERVER_INTERFACE, addresses: topology::SERVER },
             routers: [r1, r2, r3],
             _names: names,
         })
@@ -174,11 +166,7 @@ impl Lab {
         let to = SocketAddr::new(self.server.address(family), SERVER_PORT);
         // One at a time, so that the next to be accepted is the one asked for.
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = self
-            .client
-            .netns
-            .enter(|| TcpStream::connect_timeout(&to, PATIENCE))
-            .flatten()?;
+        let client = self.client.netns.enter(|| TcpStream::connect_timeout(&to, PATIENCE)).flatten()?;
         let server = accept(&listener, client.local_addr()?.port())?;
         Ok(Pair::new(client, server)?)
     }

@@ -19,10 +19,7 @@ use sensor_common::flow::TcpFlags;
 
 const SOON: Duration = Duration::from_secs(2);
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
-const BRISK: Pace = Pace {
-    exchanges: 3,
-    pause: Duration::from_millis(20),
-};
+const BRISK: Pace = Pace { exchanges: 3, pause: Duration::from_millis(20) };
 
 fn lab(vlan: Option<u16>) -> Option<Lab> {
     match Lab::build(LabOptions { vlan }) {
@@ -42,9 +39,7 @@ fn at_server(lab: &Lab) -> Sniffer {
 /// Resets that reached the server.
 fn resets(sniffer: &Sniffer) -> Vec<TcpPacket> {
     let seen = sniffer.packets().into_iter();
-    seen.filter(|(outgoing, packet)| !outgoing && packet.flags.any(TcpFlags::RST))
-        .map(|(_, packet)| packet)
-        .collect()
+    seen.filter(|(outgoing, packet)| !outgoing && packet.flags.any(TcpFlags::RST)).map(|(_, packet)| packet).collect()
 }
 
 fn ordinary_traffic_passes(vlan: Option<u16>) {
@@ -103,10 +98,7 @@ fn ordinary_traffic_passes_tagged() {
 fn the_first_thread_is_retold() {
     let Some(lab) = lab(None) else { return };
     for family in FAMILIES {
-        for (variant, pace) in [
-            (AckField::Conforming, Pace::default()),
-            (AckField::Nonconforming, BRISK),
-        ] {
+        for (variant, pace) in [(AckField::Conforming, Pace::default()), (AckField::Nonconforming, BRISK)] {
             let sniffer = at_server(&lab);
             let pair = lab.connect(family).unwrap();
             let port = pair.client_port().unwrap();
@@ -114,13 +106,7 @@ fn the_first_thread_is_retold() {
             let started = Instant::now();
             let fate = Traffic::new(&lab).victim(pair, pace).unwrap();
             assert!(started.elapsed() < SOON * 2);
-            assert_eq!(
-                fate,
-                Fate {
-                    client: Outcome::TimedOut,
-                    server: Outcome::Reset
-                }
-            );
+            assert_eq!(fate, Fate { client: Outcome::TimedOut, server: Outcome::Reset });
             // Nothing else of this connection may come, the dead client included.
             thread::sleep(Duration::from_millis(50));
             let [reset] = resets(&sniffer).try_into().unwrap();
@@ -133,10 +119,7 @@ fn the_first_thread_is_retold() {
             assert_eq!(reset.flags, TcpFlags::RST.with(TcpFlags::ACK));
             assert_eq!(reset.seq, fin.ack);
             assert_eq!(reset.ack == fin.next(), variant == AckField::Conforming);
-            assert_eq!(
-                (reset.source, reset.macs[1]),
-                (fin.destination, fin.macs[0])
-            );
+            assert_eq!((reset.source, reset.macs[1]), (fin.destination, fin.macs[0]));
             let last = sniffer.packets().pop().unwrap().1;
             assert_eq!(last, reset);
         }
@@ -260,10 +243,7 @@ fn nothing_is_left_behind() {
     // Those of the living stay; nobody was ever born in tick 0.
     let kept = self::lab(None).unwrap();
     let orphan = format!("sensorlab-{}-0-0-client", std::process::id());
-    let added = Command::new("ip")
-        .args(["netns", "add", &orphan])
-        .status()
-        .unwrap();
+    let added = Command::new("ip").args(["netns", "add", &orphan]).status().unwrap();
     assert!(added.success());
     Lab::remove_leftovers().unwrap();
     assert_eq!(namespaces(&orphan), [""; 0]);

@@ -48,13 +48,8 @@ pub(crate) fn replace(workspace: &Workspace) -> Result<()> {
     for stale in sums::objects(&objects)? {
         fs::remove_file(objects.join(stale))?;
     }
-    for name in sums::objects(&built)?
-        .iter()
-        .map(String::as_str)
-        .chain([RECIPE, sums::FILE])
-    {
-        fs::copy(built.join(name), objects.join(name))
-            .with_context(|| format!("cannot write {name}"))?;
+    for name in sums::objects(&built)?.iter().map(String::as_str).chain([RECIPE, sums::FILE]) {
+        fs::copy(built.join(name), objects.join(name)).with_context(|| format!("cannot write {name}"))?;
     }
     eprint!("{}", fs::read_to_string(objects.join(sums::FILE))?);
     Ok(())
@@ -64,15 +59,10 @@ pub(crate) fn replace(workspace: &Workspace) -> Result<()> {
 pub(crate) fn check(workspace: &Workspace) -> Result<Checked> {
     let committed = workspace.objects();
     if !committed.join(RECIPE).exists() {
-        bail!(
-            "there is no committed BPF object: make it with `cargo xtask build-ebpf` and commit it"
-        );
+        bail!("there is no committed BPF object: make it with `cargo xtask build-ebpf` and commit it");
     }
     let built = build(workspace)?;
-    let (theirs, ours) = (
-        Recipe::read(&committed.join(RECIPE))?,
-        Recipe::read(&built.join(RECIPE))?,
-    );
+    let (theirs, ours) = (Recipe::read(&committed.join(RECIPE))?, Recipe::read(&built.join(RECIPE))?);
     if theirs.settings != ours.settings {
         bail!(
             "the committed BPF objects were built in another way ({}): run `cargo xtask build-ebpf` and commit",
@@ -94,13 +84,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Checked> {
     eprintln!(
         "\nWARNING: {names}: different bytes, because this machine has other tools than the committed objects' maker:"
     );
-    eprintln!(
-        "WARNING: {}",
-        recipe::difference(&theirs.tools, &ours.tools)
-    );
-    eprintln!(
-        "WARNING: this run can not say whether the committed objects are made from these sources.\n"
-    );
+    eprintln!("WARNING: {}", recipe::difference(&theirs.tools, &ours.tools));
+    eprintln!("WARNING: this run can not say whether the committed objects are made from these sources.\n");
     Ok(Checked::OtherTools(built.join("sensor.bpf.o")))
 }
 
@@ -127,37 +112,19 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
 }
 
 fn objects(workspace: &Workspace) -> Vec<Object> {
-    let plain = |bin: &String| Object {
-        name: format!("{bin}.bpf.o"),
-        bin: bin.clone(),
-        features: None,
-    };
+    let plain = |bin: &String| Object { name: format!("{bin}.bpf.o"), bin: bin.clone(), features: None };
     let mut objects: Vec<Object> = workspace.bpf_bins.iter().map(plain).collect();
     // Only the sensor itself has a build that logs; last, so that the others share one build.
-    objects.push(Object {
-        name: "sensor-trace.bpf.o".into(),
-        bin: "sensor".into(),
-        features: Some("trace"),
-    });
+    objects.push(Object { name: "sensor-trace.bpf.o".into(), bin: "sensor".into(), features: Some("trace") });
     objects
 }
 
 fn link(workspace: &Workspace, toolchain: &Toolchain, object: &Object) -> Result<PathBuf> {
     let mut cargo = toolchain.cargo(workspace);
-    cargo
-        .args(["build", "--bin", &object.bin])
-        .args(toolchain::BUILD);
-    cargo.args(
-        object
-            .features
-            .iter()
-            .flat_map(|features| ["--features", features]),
-    );
+    cargo.args(["build", "--bin", &object.bin]).args(toolchain::BUILD);
+    cargo.args(object.features.iter().flat_map(|features| ["--features", features]));
     process::run(&mut cargo).with_context(|| format!("{} was not built", object.name))?;
-    Ok(toolchain::target(workspace)
-        .join(toolchain::TARGET)
-        .join("release")
-        .join(&object.bin))
+    Ok(toolchain::target(workspace).join(toolchain::TARGET).join("release").join(&object.bin))
 }
 
 /// DWARF is five times the program and names the builder's folders; BTF stays.

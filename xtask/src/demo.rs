@@ -12,21 +12,10 @@ use crate::{packages, process};
 pub(crate) fn demo(workspace: &Workspace, args: &[OsString]) -> Result<()> {
     let privilege = Privilege::current();
     if privilege == Privilege::None {
-        bail!(
-            "the demo loads programs into the kernel and makes network namespaces: run it as root, or install sudo"
-        );
+        bail!("the demo loads programs into the kernel and makes network namespaces: run it as root, or install sudo");
     }
     packages::ensure_for_tests(privilege)?;
-    process::run(workspace.cargo().args([
-        "build",
-        "--locked",
-        "--release",
-        "--package",
-        "sensor",
-        "--bin",
-        "sensor",
-    ]))?;
+    process::run(workspace.cargo().args(["build", "--locked", "--release", "--package", "sensor", "--bin", "sensor"]))?;
     let sensor = workspace.target.join("release/sensor");
-    process::run(privilege.command(sensor).arg("demo").args(args))
-        .context("the demo did not succeed")
+    process::run(privilege.command(sensor).arg("demo").args(args)).context("the demo did not succeed")
 }

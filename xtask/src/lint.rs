@@ -25,8 +25,7 @@ pub(crate) fn add(steps: &mut Steps, workspace: &Workspace) {
 
 fn format(workspace: &Workspace) -> Result<Passed> {
     component(workspace, "fmt", "rustfmt")?;
-    process::run(workspace.cargo().args(["fmt", "--all", "--check"]))
-        .context("repair it with `cargo fmt --all`")?;
+    process::run(workspace.cargo().args(["fmt", "--all", "--check"])).context("repair it with `cargo fmt --all`")?;
     Ok(Passed::Well)
 }
 
@@ -34,23 +33,14 @@ fn clippy(workspace: &Workspace) -> Result<Passed> {
     component(workspace, "clippy", "clippy")?;
     let mut command = workspace.cargo();
     // The BPF crate has no entry point for this machine's target.
-    command.args([
-        "clippy",
-        "--locked",
-        "--workspace",
-        "--exclude",
-        BPF_PACKAGE,
-        "--all-targets",
-    ]);
+    command.args(["clippy", "--locked", "--workspace", "--exclude", BPF_PACKAGE, "--all-targets"]);
     process::run(command.args(["--", "-D", "warnings"]))?;
     Ok(Passed::Well)
 }
 
 fn clippy_bpf(workspace: &Workspace) -> Result<Passed> {
     if !std::path::Path::new(CLIPPY).exists() {
-        return Ok(Passed::With(
-            "skipped, there is no BPF clippy (package rust-web-clippy)".to_owned(),
-        ));
+        return Ok(Passed::With("skipped, there is no BPF clippy (package rust-web-clippy)".to_owned()));
     }
     let toolchain = match Toolchain::without_linker(Privilege::None) {
         Ok(toolchain) => toolchain,

@@ -16,13 +16,7 @@ pub(crate) const OPTIONAL: &[&str] = &["nftables", "ethtool"];
 
 /// What builds the BPF object. Debian's compiler, because its packages carry the source of `core`, which a rustup
 /// without network to its own servers cannot fetch.
-pub(crate) const FOR_BPF: &[&str] = &[
-    "rustc-web",
-    "cargo-web",
-    "rust-web-src",
-    "llvm-22",
-    "llvm-22-dev",
-];
+pub(crate) const FOR_BPF: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "llvm-22", "llvm-22-dev"];
 
 /// Lints the BPF crate; nothing else depends on it.
 pub(crate) const FOR_BPF_LINT: &[&str] = &["rust-web-clippy"];
@@ -38,11 +32,7 @@ pub(crate) fn ensure_for_tests(privilege: Privilege) -> Result<()> {
 
 /// Installs those of `packages` that are missing.
 pub(crate) fn ensure(packages: &[&str], privilege: Privilege) -> Result<()> {
-    let missing: Vec<&str> = packages
-        .iter()
-        .copied()
-        .filter(|package| version(package).is_none())
-        .collect();
+    let missing: Vec<&str> = packages.iter().copied().filter(|package| version(package).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -76,21 +66,14 @@ pub(crate) fn version(package: &str) -> Option<String> {
 
 fn install(packages: &[&str], privilege: Privilege) -> Command {
     let mut command = apt(privilege);
-    command
-        .args(["install", "-y", "-q", "--no-install-recommends"])
-        .args(packages);
+    command.args(["install", "-y", "-q", "--no-install-recommends"]).args(packages);
     command
 }
 
 fn apt(privilege: Privilege) -> Command {
     let mut command = privilege.command("env");
     // Unattended: no questions, and another apt at work is waited for.
-    command.args([
-        "DEBIAN_FRONTEND=noninteractive",
-        "apt-get",
-        "-o",
-        "DPkg::Lock::Timeout=300",
-    ]);
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"]);
     command.stdin(Stdio::null());
     command
 }

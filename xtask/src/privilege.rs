@@ -25,10 +25,7 @@ impl Privilege {
     /// What this process has.
     pub(crate) fn current() -> Self {
         // The owner of a process's own folder in /proc is its effective user.
-        if Path::new("/proc/self")
-            .metadata()
-            .is_ok_and(|owner| owner.uid() == 0)
-        {
+        if Path::new("/proc/self").metadata().is_ok_and(|owner| owner.uid() == 0) {
             Self::Root
         } else if process::succeeds(Command::new("sudo").arg("-V")) {
             Self::Sudo

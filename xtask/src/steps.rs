@@ -34,23 +34,14 @@ impl Steps {
             eprintln!("error: {error:#}");
         }
         let passed = result.is_ok();
-        self.rows.push(Row {
-            name: name.to_owned(),
-            took: start.elapsed(),
-            result,
-        });
+        self.rows.push(Row { name: name.to_owned(), took: start.elapsed(), result });
         passed
     }
 
     /// Prints the table; an error if a step failed.
     pub(crate) fn finish(self) -> Result<()> {
         eprintln!("\n{}", self.table());
-        let failed: Vec<&str> = self
-            .rows
-            .iter()
-            .filter(|row| row.result.is_err())
-            .map(|row| &*row.name)
-            .collect();
+        let failed: Vec<&str> = self.rows.iter().filter(|row| row.result.is_err()).map(|row| &*row.name).collect();
         if !failed.is_empty() {
             bail!("failed: {}", failed.join(", "));
         }
@@ -58,12 +49,7 @@ impl Steps {
     }
 
     fn table(&self) -> String {
-        let width = self
-            .rows
-            .iter()
-            .map(|row| row.name.len())
-            .max()
-            .unwrap_or(0);
+        let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
         let mut table = String::new();
         for row in &self.rows {
             let verdict = match &row.result {
@@ -71,11 +57,7 @@ impl Steps {
                 Ok(Passed::With(word)) => format!("ok: {word}"),
                 Err(_) => "FAILED".to_owned(),
             };
-            table += &format!(
-                "{:width$}  {:>7.1} s  {verdict}\n",
-                row.name,
-                row.took.as_secs_f64()
-            );
+            table += &format!("{:width$}  {:>7.1} s  {verdict}\n", row.name, row.took.as_secs_f64());
         }
         table
     }
@@ -91,10 +73,7 @@ mod tests {
         assert!(!steps.run("first", || bail!("broken")));
         assert!(steps.run("second", || Ok(Passed::With("but late".to_owned()))));
         let table = steps.table();
-        assert!(
-            table.contains("first") && table.contains("FAILED") && table.contains("ok: but late"),
-            "{table}"
-        );
+        assert!(table.contains("first") && table.contains("FAILED") && table.contains("ok: but late"), "{table}");
         assert_eq!(steps.finish().unwrap_err().to_string(), "failed: first");
     }
 }

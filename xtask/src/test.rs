@@ -29,27 +29,21 @@ pub(crate) fn test(workspace: &Workspace, quick: bool) -> Result<()> {
                 Checked::Same => Passed::Well,
                 Checked::OtherTools(object) => {
                     fresh = Some(object);
-                    Passed::With(
-                        "other tools than the committed object's: both are tested".to_owned(),
-                    )
+                    Passed::With("other tools than the committed object's: both are tested".to_owned())
                 }
             })
         });
     }
     steps.run("tests", || tests(workspace, privilege, None));
     if let Some(object) = fresh {
-        steps.run("tests, fresh BPF object", || {
-            tests(workspace, privilege, Some(&object))
-        });
+        steps.run("tests, fresh BPF object", || tests(workspace, privilege, Some(&object)));
     }
     steps.finish()
 }
 
 fn preflight(privilege: Privilege, quick: bool) -> Result<Passed> {
     if privilege == Privilege::None {
-        bail!(
-            "the tests load programs into the kernel and make network namespaces: run as root, or install sudo"
-        );
+        bail!("the tests load programs into the kernel and make network namespaces: run as root, or install sudo");
     }
     packages::ensure_for_tests(privilege)?;
     let mut optional = packages::OPTIONAL.to_vec();
@@ -60,18 +54,12 @@ fn preflight(privilege: Privilege, quick: bool) -> Result<Passed> {
     // Together is faster, but one unknown name would refuse them all.
     let refused: Vec<&str> = match packages::ensure(&optional, privilege) {
         Ok(()) => Vec::new(),
-        Err(_) => optional
-            .into_iter()
-            .filter(|package| packages::ensure(&[package], privilege).is_err())
-            .collect(),
+        Err(_) => optional.into_iter().filter(|package| packages::ensure(&[package], privilege).is_err()).collect(),
     };
     if refused.is_empty() {
         return Ok(Passed::Well);
     }
-    Ok(Passed::With(format!(
-        "without {}, which some checks would use",
-        refused.join(" ")
-    )))
+    Ok(Passed::With(format!("without {}, which some checks would use", refused.join(" "))))
 }
 
 fn tests(workspace: &Workspace, privilege: Privilege, object: Option<&Path>) -> Result<Passed> {
@@ -82,10 +70,7 @@ fn tests(workspace: &Workspace, privilege: Privilege, object: Option<&Path>) -> 
         command.env(OBJECT_VARIABLE, object);
     }
     if let Some(runner) = privilege.runner() {
-        command.args([
-            "--config",
-            &format!("target.'cfg(unix)'.runner = '{runner}'"),
-        ]);
+        command.args(["--config", &format!("target.'cfg(unix)'.runner = '{runner}'")]);
     }
     process::run(&mut command)?;
     Ok(Passed::Well)

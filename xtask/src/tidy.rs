@@ -29,9 +29,8 @@ pub(crate) fn tidy(workspace: &Workspace) -> Result<()> {
             eprintln!("note: {note}");
         }
     }
-    let read = |name: &str| {
-        fs::read_to_string(workspace.root.join(name)).with_context(|| format!("cannot read {name}"))
-    };
+    let read =
+        |name: &str| fs::read_to_string(workspace.root.join(name)).with_context(|| format!("cannot read {name}"));
     complaints.extend(pins::complaints(&read("Cargo.toml")?, &read("Cargo.lock")?));
     complaints.extend(objects(&workspace.objects()));
     for complaint in &complaints {
@@ -52,23 +51,16 @@ fn objects(folder: &Path) -> Vec<String> {
     }
     let check = || -> Result<()> {
         sums::verify(folder)?;
-        sums::objects(folder)?
-            .iter()
-            .try_for_each(|name| inspect::file(&folder.join(name)))
+        sums::objects(folder)?.iter().try_for_each(|name| inspect::file(&folder.join(name)))
     };
-    check()
-        .err()
-        .map(|error| format!("{error:#}"))
-        .into_iter()
-        .collect()
+    check().err().map(|error| format!("{error:#}")).into_iter().collect()
 }
 
 /// What git knows, and what it would add.
 fn files(root: &Path) -> Result<Vec<PathBuf>> {
     let mut git = Command::new("git");
     // Under sudo or in a container, the checkout is often another user's.
-    git.current_dir(root)
-        .args(["-c", "safe.directory=*", "ls-files", "-z"]);
+    git.current_dir(root).args(["-c", "safe.directory=*", "ls-files", "-z"]);
     let list = process::read(git.args(["--cached", "--others", "--exclude-standard"]));
     let list = list.context("tidy judges the files that git tracks: run it in a git checkout")?;
     Ok(list.split_terminator('\0').map(PathBuf::from).collect())

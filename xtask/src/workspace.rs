@@ -26,40 +26,21 @@ impl Workspace {
     pub(crate) fn find() -> Result<Self> {
         let mut command = Command::new(cargo());
         // The folder of this crate, not the current one: the verb must work from anywhere inside the workspace.
-        command.current_dir(env!("CARGO_MANIFEST_DIR")).args([
-            "metadata",
-            "--no-deps",
-            "--format-version=1",
-        ]);
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["metadata", "--no-deps", "--format-version=1"]);
         Self::parse(&process::read(&mut command)?).context("cargo metadata is not as expected")
     }
 
     fn parse(metadata: &str) -> Result<Self> {
         let metadata: Value = serde_json::from_str(metadata)?;
-        let folder = |key: &str| {
-            metadata[key]
-                .as_str()
-                .map(PathBuf::from)
-                .with_context(|| format!("no {key}"))
-        };
+        let folder = |key: &str| metadata[key].as_str().map(PathBuf::from).with_context(|| format!("no {key}"));
         let packages = metadata["packages"].as_array().into_iter().flatten();
         let targets = packages
             .filter(|package| package["name"] == BPF_PACKAGE)
             .flat_map(|package| package["targets"].as_array().into_iter().flatten());
-        let bins = targets.filter(|target| {
-            target["kind"]
-                .as_array()
-                .is_some_and(|kinds| kinds.contains(&"bin".into()))
-        });
-        let bpf_bins = bins
-            .filter_map(|target| target["name"].as_str())
-            .map(str::to_owned)
-            .collect();
-        Ok(Self {
-            root: folder("workspace_root")?,
-            target: folder("target_directory")?,
-            bpf_bins,
-        })
+        let bins =
+            targets.filter(|target| target["kind"].as_array().is_some_and(|kinds| kinds.contains(&"bin".into())));
+        let bpf_bins = bins.filter_map(|target| target["name"].as_str()).map(str::to_owned).collect();
+        Ok(Self { root: folder("workspace_root")?, target: folder("target_directory")?, bpf_bins })
     }
 
     /// The folder of the committed objects.

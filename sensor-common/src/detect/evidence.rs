@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::opaque::{keep, recall};
+
 /// How much an operator should care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -182,16 +184,14 @@ impl Evidence {
     #[inline(always)]
     pub fn add_if(&mut self, present: bool, bits: Self) {
         let bits = if present { bits.0 } else { 0 };
-        let found = core::ptr::from_mut(&mut self.0);
-        // SAFETY: a valid, aligned word.
-        unsafe { found.write_volatile(found.read_volatile() | bits) };
+        let found = recall(&self.0);
+        keep(&mut self.0, found | bits);
     }
 
     /// Whether any of `bits` has been added so far; see [`Evidence::add_if`].
     #[inline(always)]
     pub fn has(&self, bits: Self) -> bool {
-        // SAFETY: a valid, aligned word.
-        unsafe { core::ptr::from_ref(&self.0).read_volatile() & bits.0 != 0 }
+        recall(&self.0) & bits.0 != 0
     }
 
     /// What `self` and `bits` have in common.

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     flow::{Bits, End, Flow, TcpFlags},
     kind::Kind,
+    opaque::recall,
     passage::{Finding, Passage},
     track::within,
     wire::Options,
@@ -38,8 +39,7 @@ pub fn reset(flow: &Flow, passage: &mut Passage) {
 /// The anatomy as noted, read back from memory.
 #[inline(always)]
 fn is(finding: &Finding, class: RstClass) -> bool {
-    // SAFETY: a valid byte. Volatile for the verifier's sake: it would follow the rest once for each class.
-    unsafe { core::ptr::from_ref(&finding.class).read_volatile() == class as u8 }
+    recall(&finding.class) == class as u8
 }
 
 /// Whether it was made by a host that has no socket for the connection.

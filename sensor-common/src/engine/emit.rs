@@ -81,7 +81,7 @@ const fn held_back(n: u32, free: u32) -> u32 {
     if n < free {
         return 0;
     }
-    let since_power = (n + 1) / 2;
+    let since_power = n.div_ceil(2);
     let since_free = n - free;
     if since_power < since_free + 1 { since_power - 1 } else { since_free }
 }

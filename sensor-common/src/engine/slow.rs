@@ -349,10 +349,11 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     #[inline(never)]
     fn fin(&mut self, passage: &mut Passage) {
         let packet = &passage.packet;
-        let Some(flow) = self.storage.flow(passage.index) else {
+        if !packet.flags.any(TcpFlags::FIN) {
             return;
-        };
+        }
         let side = packet.sender();
+        let Some(flow) = self.storage.flow(passage.index) else { return };
         let first = !flow.ends[side].bits.any(Bits::FIN);
         flow.ends[side].bits.set(Bits::FIN);
         flow.head.watch.set(Watch::CLOSING);

@@ -3,6 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{Frame, Packet, frame::be32};
+use crate::opaque::recall;
 
 /// Which options a segment carries, a bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -56,13 +57,6 @@ impl Default for OptionList {
     }
 }
 
-/// A byte read so that the compiler cannot remember what was written.
-#[inline(always)]
-fn forgotten(byte: &u8) -> u8 {
-    // SAFETY: a valid byte.
-    unsafe { core::ptr::from_ref(byte).read_volatile() }
-}
-
 /// Walks the `len` bytes of options at `offset`. Bounded: one pass over at most 40 bytes, position by position.
 #[inline(never)]
 pub(super) fn walk<F: Frame>(frame: &F, offset: usize, len: usize, packet: &mut Packet) {
@@ -80,11 +74,11 @@ pub(super) fn walk<F: Frame>(frame: &F, offset: usize, len: usize, packet: &mut 
         list.end = at as u8;
     }
     for at in 0..MAX_OPTIONS {
-        let end = forgotten(&list.end) as usize;
+        let end = recall(&list.end) as usize;
         if at >= end {
             break;
         }
-        let skip = forgotten(&list.skip);
+        let skip = recall(&list.skip);
         if skip > 0 {
             list.skip = skip - 1;
             continue;
@@ -96,7 +90,7 @@ pub(super) fn walk<F: Frame>(frame: &F, offset: usize, len: usize, packet: &mut 
         if kind == 1 {
             continue;
         }
-        let size = forgotten(&list.bytes[at + 1]);
+        let size = recall(&list.bytes[at + 1]);
         if size < 2 || at + size as usize > end {
             packet.options.0 |= Options::MALFORMED.0;
             break;

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     counters::Counter,
     flow::{Key, LinkId, Segment, Side, TcpFlags},
+    opaque::{keep, recall},
     seq::SeqNumber,
     time::Stamp,
 };
@@ -77,14 +78,9 @@ impl Packet {
     /// An offset that the compiler and the kernel's verifier know nothing of but its bound. Paths that differ in it become one.
     #[inline(always)]
     pub(super) fn forget(&mut self, offset: usize) -> usize {
-        let memory = core::ptr::from_mut(&mut self.offset);
-        // SAFETY: a valid, aligned word.
-        let offset = unsafe {
-            memory.write_volatile(offset as u32);
-            memory.read_volatile()
-        };
+        keep(&mut self.offset, offset as u32);
         // Two tags, IPv6 and six extension headers of the greatest length come to less.
-        offset as usize & 0x3fff
+        recall(&self.offset) as usize & 0x3fff
     }
 
     /// Sequence number that follows: SYN and FIN count one.

@@ -8,9 +8,7 @@ use super::link;
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// Not one byte came.
-    #[error(
-        "the capture is empty: let the capturing program end (Ctrl-C) so that it writes its file, or capture anew"
-    )]
+    #[error("the capture is empty: let the capturing program end (Ctrl-C) so that it writes its file, or capture anew")]
     Empty,
     /// Neither pcap nor pcapng.
     #[error(
@@ -21,9 +19,7 @@ pub enum CaptureError {
         start: String,
     },
     /// Possibly a capture, but packed.
-    #[error(
-        "the capture is compressed with {format}: unpack it on the way in, `{tool} FILE | sensor replay -`"
-    )]
+    #[error("the capture is compressed with {format}: unpack it on the way in, `{tool} FILE | sensor replay -`")]
     Compressed {
         /// The name of the compression.
         format: &'static str,
@@ -96,28 +92,15 @@ impl CaptureError {
         if start.is_empty() {
             return Self::Empty;
         }
-        if let Some(&(_, format, tool)) = COMPRESSED
-            .iter()
-            .find(|(magic, ..)| start.starts_with(magic))
-        {
+        if let Some(&(_, format, tool)) = COMPRESSED.iter().find(|(magic, ..)| start.starts_with(magic)) {
             return Self::Compressed { format, tool };
         }
-        let hex: Vec<String> = start
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Self::NotACapture {
-            start: hex.join(" "),
-        }
+        let hex: Vec<String> = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self::NotACapture { start: hex.join(" ") }
     }
 
     pub(super) fn unsupported_link(link: u32, frame: u64) -> Self {
-        Self::UnsupportedLink {
-            frame,
-            link,
-            name: link::name(link),
-        }
+        Self::UnsupportedLink { frame, link, name: link::name(link) }
     }
 }
 

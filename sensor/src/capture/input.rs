@@ -21,22 +21,13 @@ pub(super) struct Input<R> {
 
 impl<R: Read> Input<R> {
     pub(super) fn new(source: R) -> Self {
-        Self {
-            source,
-            buffer: vec![0; CAPACITY],
-            unread: 0..0,
-            frames: 0,
-        }
+        Self { source, buffer: vec![0; CAPACITY], unread: 0..0, frames: 0 }
     }
 
     /// Waits for `count` unread bytes; false when the input ends before.
     #[inline]
     pub(super) fn want(&mut self, count: usize) -> Result<bool, CaptureError> {
-        if self.unread.len() >= count {
-            Ok(true)
-        } else {
-            self.fill(count)
-        }
+        if self.unread.len() >= count { Ok(true) } else { self.fill(count) }
     }
 
     /// The next `count` unread bytes, which a capture that is not cut short has.
@@ -45,9 +36,7 @@ impl<R: Read> Input<R> {
         if self.want(count)? {
             Ok(&self.buffer[self.unread.start..][..count])
         } else {
-            Err(CaptureError::CutShort {
-                frames: self.frames,
-            })
+            Err(CaptureError::CutShort { frames: self.frames })
         }
     }
 
@@ -64,10 +53,7 @@ impl<R: Read> Input<R> {
                 Ok(more) => self.unread.end += more,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(cause) => {
-                    return Err(CaptureError::Io {
-                        frames: self.frames,
-                        cause,
-                    });
+                    return Err(CaptureError::Io { frames: self.frames, cause });
                 }
             }
         }
@@ -99,20 +85,14 @@ impl<R> Input<R> {
     #[inline]
     pub(super) fn believe(&self, size: u32) -> Result<usize, CaptureError> {
         if size > MAX_RECORD {
-            return Err(CaptureError::TooLarge {
-                frames: self.frames,
-                size,
-            });
+            return Err(CaptureError::TooLarge { frames: self.frames, size });
         }
         Ok(size as usize)
     }
 
     #[cold]
     pub(super) fn damaged(&self, what: &'static str) -> CaptureError {
-        CaptureError::Damaged {
-            frames: self.frames,
-            what,
-        }
+        CaptureError::Damaged { frames: self.frames, what }
     }
 }
 

@@ -54,16 +54,10 @@ impl Link {
             Self::Raw => Header::new(0, frame.first().map(|byte| ip_version(byte >> 4))),
             Self::Ipv4 => Header::new(0, Some(IPV4)),
             Self::Ipv6 => Header::new(0, Some(IPV6)),
-            Self::Sll => Header {
-                source: mac(frame, u16_at(frame, 4), 6),
-                ..Header::new(16, u16_at(frame, 14))
-            },
+            Self::Sll => Header { source: mac(frame, u16_at(frame, 4), 6), ..Header::new(16, u16_at(frame, 14)) },
             Self::Sll2 => {
                 let address_length = frame.get(11).copied().map(u16::from);
-                Header {
-                    source: mac(frame, address_length, 12),
-                    ..Header::new(20, u16_at(frame, 0))
-                }
+                Header { source: mac(frame, address_length, 12), ..Header::new(20, u16_at(frame, 0)) }
             }
             Self::Null => Header::new(4, frame.first_chunk().copied().map(family)),
             Self::Ppp => ppp(frame),
@@ -84,11 +78,7 @@ struct Header {
 
 impl Header {
     fn new(length: usize, ether_type: Option<u16>) -> Self {
-        Self {
-            length,
-            source: [0; 6],
-            ether_type,
-        }
+        Self { length, source: [0; 6], ether_type }
     }
 }
 
@@ -111,11 +101,7 @@ fn family(bytes: [u8; 4]) -> u16 {
 
 /// RFC 1662: address and control bytes may be left out, and so may the first byte of a small protocol number.
 fn ppp(frame: &[u8]) -> Header {
-    let start = if frame.starts_with(&[0xff, 0x03]) {
-        2
-    } else {
-        0
-    };
+    let start = if frame.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
     let (length, protocol) = match frame.get(start) {
         Some(&byte) if byte & 1 == 1 && byte != 0xff => (1, Some(u16::from(byte))),
         _ => (2, u16_at(frame, start)),
@@ -135,10 +121,7 @@ fn u16_at(frame: &[u8], at: usize) -> Option<u16> {
 /// The sender's address, if it is one of Ethernet.
 fn mac(frame: &[u8], length: Option<u16>, at: usize) -> [u8; 6] {
     let address = frame.get(at..).and_then(|rest| rest.first_chunk());
-    address
-        .filter(|_| length == Some(6))
-        .copied()
-        .unwrap_or_default()
+    address.filter(|_| length == Some(6)).copied().unwrap_or_default()
 }
 
 /// Builds Ethernet II frames, in a place that is used again for each.
@@ -149,9 +132,7 @@ pub(super) struct Presenter {
 
 impl Default for Presenter {
     fn default() -> Self {
-        Self {
-            frame: [0; HEADER + SNAP],
-        }
+        Self { frame: [0; HEADER + SNAP] }
     }
 }
 
@@ -161,12 +142,9 @@ impl Presenter {
     /// A frame cut short within its link header has no EtherType: what is left are the 12 bytes before it.
     pub(super) fn present(&mut self, link: Link, captured: &[u8], wire_len: u32) -> (&[u8], u32) {
         let header = link.header(captured);
-        let wire_len = wire_len
-            .saturating_sub(header.length as u32)
-            .saturating_add(HEADER as u32);
+        let wire_len = wire_len.saturating_sub(header.length as u32).saturating_add(HEADER as u32);
         self.frame[6..ADDRESSES].copy_from_slice(&header.source);
-        let (Some(ether_type), Some(packet)) = (header.ether_type, captured.get(header.length..))
-        else {
+        let (Some(ether_type), Some(packet)) = (header.ether_type, captured.get(header.length..)) else {
             return (&self.frame[..ADDRESSES], wire_len);
         };
         self.frame[ADDRESSES..HEADER].copy_from_slice(&ether_type.to_be_bytes());

@@ -26,23 +26,14 @@ pub(super) struct Pcap {
 
 impl Pcap {
     pub(super) fn recognise(magic: [u8; 4]) -> Option<Self> {
-        let order = if magic[0] == 0xa1 {
-            Order::Big
-        } else {
-            Order::Little
-        };
+        let order = if magic[0] == 0xa1 { Order::Big } else { Order::Little };
         let (unit, head) = match order.u32(&magic, 0) {
             0xa1b2_c3d4 => (1000, 16),
             0xa1b2_3c4d => (1, 16),
             0xa1b2_cd34 => (1000, 24), // "modified": interface, protocol and packet type follow
             _ => return None,
         };
-        Some(Self {
-            order,
-            unit,
-            head,
-            link: Link::Ethernet,
-        })
+        Some(Self { order, unit, head, link: Link::Ethernet })
     }
 
     pub(super) fn open<R: Read>(mut self, input: &mut Input<R>) -> Result<Self, CaptureError> {
@@ -57,16 +48,12 @@ impl Pcap {
     }
 
     #[inline]
-    pub(super) fn next<R: Read>(
-        &self,
-        input: &mut Input<R>,
-    ) -> Result<Option<Record>, CaptureError> {
+    pub(super) fn next<R: Read>(&self, input: &mut Input<R>) -> Result<Option<Record>, CaptureError> {
         if !input.want(1)? {
             return Ok(None);
         }
         let head = input.need(self.head)?;
-        let [seconds, fraction, captured, wire_len] =
-            [0, 4, 8, 12].map(|at| self.order.u32(head, at));
+        let [seconds, fraction, captured, wire_len] = [0, 4, 8, 12].map(|at| self.order.u32(head, at));
         let length = input.believe(captured)?;
         input.need(self.head + length)?;
         input.take(self.head);
@@ -90,24 +77,14 @@ mod tests {
     #[test]
     fn both_orders_and_all_magics() {
         for order in [Order::Little, Order::Big] {
-            for (magic, time) in [
-                (0xa1b2_c3d4, 5_000_007_000),
-                (0xa1b2_3c4d, 5_000_000_007),
-                (0xa1b2_cd34, 5_000_007_000),
-            ] {
+            for (magic, time) in
+                [(0xa1b2_c3d4, 5_000_007_000), (0xa1b2_3c4d, 5_000_000_007), (0xa1b2_cd34, 5_000_007_000)]
+            {
                 // 0x1000_0000 says that frames end in a check sequence.
-                let bytes = build::pcap(
-                    order,
-                    magic,
-                    0x1000_0001,
-                    &[(5, 7, FRAME, 99), (5, 7, FRAME, 0)],
-                );
+                let bytes = build::pcap(order, magic, 0x1000_0001, &[(5, 7, FRAME, 99), (5, 7, FRAME, 0)]);
                 let mut reader = Reader::new(bytes.as_slice()).unwrap();
                 let frame = reader.next_frame().unwrap().unwrap();
-                assert_eq!(
-                    (frame.number, frame.time, frame.bytes, frame.wire_len),
-                    (1, time, FRAME, 99)
-                );
+                assert_eq!((frame.number, frame.time, frame.bytes, frame.wire_len), (1, time, FRAME, 99));
                 let frame = reader.next_frame().unwrap().unwrap();
                 assert_eq!((frame.number, frame.wire_len as usize), (2, FRAME.len()));
                 assert_eq!(reader.next_frame().unwrap(), None);
@@ -118,19 +95,12 @@ mod tests {
     #[test]
     fn refuses_what_it_cannot_read() {
         let other = build::pcap(Order::Little, 0xa1b2_c3d4, 105, &[]);
-        assert!(matches!(
-            Reader::new(other.as_slice()),
-            Err(CaptureError::UnsupportedLink { link: 105, .. })
-        ));
+        assert!(matches!(Reader::new(other.as_slice()), Err(CaptureError::UnsupportedLink { link: 105, .. })));
 
         let mut large = build::pcap(Order::Little, 0xa1b2_c3d4, 1, &[(0, 0, FRAME, 0)]);
-        large[HEADER + 8..HEADER + 12]
-            .copy_from_slice(&(super::super::input::MAX_RECORD + 1).to_le_bytes());
+        large[HEADER + 8..HEADER + 12].copy_from_slice(&(super::super::input::MAX_RECORD + 1).to_le_bytes());
         let mut reader = Reader::new(large.as_slice()).unwrap();
-        assert!(matches!(
-            reader.next_frame(),
-            Err(CaptureError::TooLarge { frames: 0, .. })
-        ));
+        assert!(matches!(reader.next_frame(), Err(CaptureError::TooLarge { frames: 0, .. })));
         assert_eq!(reader.next_frame().unwrap(), None);
     }
 }

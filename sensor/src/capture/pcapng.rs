@@ -6,9 +6,7 @@
 use std::io::Read;
 
 pub(super) use pcap_parser::pcapng::SHB_MAGIC;
-use pcap_parser::pcapng::{
-    BOM_MAGIC, CB_MAGIC, DCB_MAGIC, EPB_MAGIC, IDB_MAGIC, SJE_MAGIC, SPB_MAGIC,
-};
+use pcap_parser::pcapng::{BOM_MAGIC, CB_MAGIC, DCB_MAGIC, EPB_MAGIC, IDB_MAGIC, SJE_MAGIC, SPB_MAGIC};
 
 mod interface;
 
@@ -41,10 +39,7 @@ impl Pcapng {
     }
 
     #[inline]
-    pub(super) fn next<R: Read>(
-        &mut self,
-        input: &mut Input<R>,
-    ) -> Result<Option<Record>, CaptureError> {
+    pub(super) fn next<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Record>, CaptureError> {
         while input.want(1)? {
             let head = input.need(EMPTY_BLOCK)?;
             let kind = self.order.u32(head, 0);
@@ -66,9 +61,7 @@ impl Pcapng {
             }
             match kind {
                 EPB_MAGIC | PB_MAGIC | SPB_MAGIC => {
-                    let mut record = self
-                        .packet(kind, block)
-                        .map_err(|what| input.damaged(what))?;
+                    let mut record = self.packet(kind, block).map_err(|what| input.damaged(what))?;
                     let start = input.take(length).start;
                     record.data = start + record.data.start..start + record.data.end;
                     input.frames += 1;
@@ -76,8 +69,7 @@ impl Pcapng {
                 }
                 IDB_MAGIC => {
                     let interface = Interface::parse(self.order, block);
-                    let interface = interface
-                        .ok_or_else(|| input.damaged("an interface's description is not one"))?;
+                    let interface = interface.ok_or_else(|| input.damaged("an interface's description is not one"))?;
                     if self.interfaces.len() == MAX_INTERFACES {
                         return Err(input.damaged("a section has more than 65536 interfaces"));
                     }
@@ -132,9 +124,7 @@ impl Pcapng {
 
 /// The byte order of the section that begins here.
 fn section_order(head: &[u8]) -> Option<Order> {
-    [Order::Little, Order::Big]
-        .into_iter()
-        .find(|order| order.u32(head, 8) == BOM_MAGIC)
+    [Order::Little, Order::Big].into_iter().find(|order| order.u32(head, 8) == BOM_MAGIC)
 }
 
 #[cfg(test)]

@@ -16,17 +16,10 @@ fn samples() -> Vec<Vec<u8>> {
     let mut samples = Vec::new();
     for order in [Order::Little, Order::Big] {
         for magic in [0xa1b2_c3d4, 0xa1b2_3c4d, 0xa1b2_cd34] {
-            samples.push(build::pcap(
-                order,
-                magic,
-                113,
-                &[(1, 2, FRAME, 61), (1, 3, &[], 0), (2, 0, FRAME, 99)],
-            ));
+            samples.push(build::pcap(order, magic, 113, &[(1, 2, FRAME, 61), (1, 3, &[], 0), (2, 0, FRAME, 99)]));
         }
         let capture = Pcapng::new(order)
-            .interface(1, 0, |options| {
-                options.option(2, b"eth0").option(9, &[0x8a]).option(0, &[])
-            })
+            .interface(1, 0, |options| options.option(2, b"eth0").option(9, &[0x8a]).option(0, &[]))
             .packet(0, 1024, FRAME)
             .block(5, |body| body.u32s([0, 0, 0]))
             .section(order)
@@ -54,10 +47,7 @@ fn read(capture: &[u8]) -> (u64, Option<CaptureError>) {
             Ok(None) => return (frames, None),
             Err(CaptureError::UnsupportedLink { frame, .. }) => last = frame,
             Err(error) => {
-                assert!(
-                    reader.next_frame().is_ok_and(|frame| frame.is_none()),
-                    "the first error is the last"
-                );
+                assert!(reader.next_frame().is_ok_and(|frame| frame.is_none()), "the first error is the last");
                 return (frames, Some(error));
             }
         }
@@ -71,10 +61,7 @@ fn cut_anywhere_delivers_what_is_whole() {
         let mut most = 0;
         for length in 0..sample.len() {
             let (frames, error) = read(&sample[..length]);
-            assert!(
-                frames == most || frames == most + 1,
-                "{frames} after {most} at {length}"
-            );
+            assert!(frames == most || frames == most + 1, "{frames} after {most} at {length}");
             most = frames;
             match error {
                 None => {} // cut between records
@@ -97,10 +84,7 @@ fn messages_name_cause_and_remedy() {
         "the capture is cut short after 2 frames, all of which were read: copy it again if the original is whole"
     );
     assert!(matches!(read(b""), (0, Some(CaptureError::Empty))));
-    assert!(matches!(
-        read(b"\x1f\x8b\x08\x00"),
-        (0, Some(CaptureError::Compressed { tool: "zcat", .. }))
-    ));
+    assert!(matches!(read(b"\x1f\x8b\x08\x00"), (0, Some(CaptureError::Compressed { tool: "zcat", .. }))));
 }
 
 proptest! {
@@ -132,19 +116,14 @@ fn reads_the_shared_captures() {
         eprintln!("SKIPPED: no captures in {}", folder.display());
         return;
     };
-    let mut lines = manifest
-        .lines()
-        .map(|line| line.split('\t').collect::<Vec<_>>());
+    let mut lines = manifest.lines().map(|line| line.split('\t').collect::<Vec<_>>());
     let titles = lines.next().unwrap();
     let column = |title| titles.iter().position(|other| *other == title).unwrap();
     let (file, frames) = (column("file"), column("frames"));
     for line in lines {
         let mut reader = Reader::new(File::open(folder.join(line[file])).unwrap()).unwrap();
         let mut last = 0;
-        while let Some(frame) = reader
-            .next_frame()
-            .unwrap_or_else(|error| panic!("{}: {error}", line[file]))
-        {
+        while let Some(frame) = reader.next_frame().unwrap_or_else(|error| panic!("{}: {error}", line[file])) {
             assert_eq!(frame.number, last + 1);
             last = frame.number;
         }

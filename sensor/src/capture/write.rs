@@ -30,8 +30,7 @@ impl<W: Write> PcapWriter<W> {
     pub fn frame(&mut self, time: u64, bytes: &[u8], wire_len: u32) -> io::Result<()> {
         let seconds = fits((time / 1_000_000_000) as usize)?;
         let fraction = (time % 1_000_000_000) as u32;
-        self.output
-            .write_all(&numbers([seconds, fraction, fits(bytes.len())?, wire_len]))?;
+        self.output.write_all(&numbers([seconds, fraction, fits(bytes.len())?, wire_len]))?;
         self.output.write_all(bytes)
     }
 
@@ -56,10 +55,7 @@ impl<W: Write> PcapngWriter<W> {
     ///
     /// What the output says.
     pub fn new(output: W, interface: &str) -> io::Result<Self> {
-        let mut writer = Self {
-            output,
-            block: Vec::new(),
-        };
+        let mut writer = Self { output, block: Vec::new() };
         writer.block.extend(0x1a2b_3c4d_u32.to_le_bytes());
         writer.block.extend([1, 0, 0, 0]); // version 1.0
         writer.block.extend([0xff; 8]); // of unknown length
@@ -77,20 +73,8 @@ impl<W: Write> PcapngWriter<W> {
     /// # Errors
     ///
     /// What the output says.
-    pub fn frame(
-        &mut self,
-        time: u64,
-        bytes: &[u8],
-        wire_len: u32,
-        comment: Option<&str>,
-    ) -> io::Result<()> {
-        let head = [
-            0,
-            (time >> 32) as u32,
-            time as u32,
-            fits(bytes.len())?,
-            wire_len,
-        ];
+    pub fn frame(&mut self, time: u64, bytes: &[u8], wire_len: u32, comment: Option<&str>) -> io::Result<()> {
+        let head = [0, (time >> 32) as u32, time as u32, fits(bytes.len())?, wire_len];
         self.block.extend(numbers(head));
         self.block.extend(bytes);
         self.pad();
@@ -154,13 +138,7 @@ mod tests {
     fn read_back(capture: &[u8]) {
         let mut reader = Reader::new(capture).unwrap();
         for (number, bytes) in (1..).zip(BYTES) {
-            let frame = Frame {
-                number,
-                time: TIME + number,
-                bytes,
-                wire_len: 2000,
-                interface: 0,
-            };
+            let frame = Frame { number, time: TIME + number, bytes, wire_len: 2000, interface: 0 };
             assert_eq!(reader.next_frame().unwrap(), Some(frame));
         }
         assert_eq!(reader.next_frame().unwrap(), None);

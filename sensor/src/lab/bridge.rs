@@ -29,11 +29,7 @@ pub(crate) struct Port {
 
 impl Port {
     /// The port at `interface`.
-    pub(crate) fn open(
-        netns: &Netns,
-        interface: &str,
-        access: Option<u16>,
-    ) -> Result<Self, LabError> {
+    pub(crate) fn open(netns: &Netns, interface: &str, access: Option<u16>) -> Result<Self, LabError> {
         let socket = netns
             .enter(|| PacketSocket::open(interface, false))
             .flatten()
@@ -83,12 +79,7 @@ pub(crate) type SharedScript = Arc<Mutex<Script>>;
 
 /// Carries frames until the worker is dropped.
 pub(crate) fn start(client: Port, server: Port, script: SharedScript) -> io::Result<Worker> {
-    let mut bridge = Bridge {
-        client,
-        server,
-        script,
-        far: Default::default(),
-    };
+    let mut bridge = Bridge { client, server, script, far: Default::default() };
     Worker::start(move |stopped| bridge.run(&stopped))
 }
 
@@ -105,14 +96,8 @@ impl Bridge {
     fn run(&mut self, stopped: &PipeReader) {
         loop {
             let next = self.far.iter().filter_map(VecDeque::front);
-            let timeout = next
-                .map(|(due, _)| due.saturating_duration_since(Instant::now()))
-                .min();
-            let files = [
-                stopped.as_fd(),
-                self.client.socket.as_fd(),
-                self.server.socket.as_fd(),
-            ];
+            let timeout = next.map(|(due, _)| due.saturating_duration_since(Instant::now())).min();
+            let files = [stopped.as_fd(), self.client.socket.as_fd(), self.server.socket.as_fd()];
             match worker::wait(files, timeout) {
                 Ok([false, ..]) => {}
                 _ => return,
@@ -148,9 +133,7 @@ impl Bridge {
     }
 
     fn due(&mut self, direction: Direction, now: Instant) -> Option<Frame> {
-        self.far[direction as usize]
-            .pop_front_if(|(due, _)| *due <= now)
-            .map(|(_, frame)| frame)
+        self.far[direction as usize].pop_front_if(|(due, _)| *due <= now).map(|(_, frame)| frame)
     }
 
     fn judge(&mut self, direction: Direction, mut frame: Frame) {

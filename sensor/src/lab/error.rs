@@ -32,9 +32,6 @@ pub(crate) trait Task<T> {
 
 impl<T> Task<T> for io::Result<T> {
     fn task(self, task: impl FnOnce() -> String) -> Result<T, LabError> {
-        self.map_err(|source| LabError::Io {
-            task: task(),
-            source,
-        })
+        self.map_err(|source| LabError::Io { task: task(), source })
     }
 }

@@ -86,8 +86,7 @@ impl TcpPacket {
 
     /// The sequence number after this packet: payload, SYN and FIN take their place.
     pub fn next(&self) -> SeqNumber {
-        let phantom =
-            u32::from(self.flags.any(TcpFlags::SYN)) + u32::from(self.flags.any(TcpFlags::FIN));
+        let phantom = u32::from(self.flags.any(TcpFlags::SYN)) + u32::from(self.flags.any(TcpFlags::FIN));
         self.seq + self.payload.len() as u32 + phantom
     }
 
@@ -106,19 +105,11 @@ impl TcpPacket {
 
     /// What the sender could send next: an empty ACK, everything else as in this packet.
     pub fn follow(&self) -> Self {
-        Self {
-            seq: self.next(),
-            ..self.bare()
-        }
+        Self { seq: self.next(), ..self.bare() }
     }
 
     fn bare(&self) -> Self {
-        Self {
-            flags: TcpFlags::ACK,
-            options: Vec::new(),
-            payload: Vec::new(),
-            ..self.clone()
-        }
+        Self { flags: TcpFlags::ACK, options: Vec::new(), payload: Vec::new(), ..self.clone() }
     }
 
     /// The TCP header and payload.

@@ -20,8 +20,7 @@ impl Frame {
     pub fn tag(&mut self, id: u16) {
         let [high, low] = id.to_be_bytes();
         if self.0.len() >= ETHERTYPE {
-            self.0
-                .splice(ETHERTYPE..ETHERTYPE, [VLAN[0], VLAN[1], high, low]);
+            self.0.splice(ETHERTYPE..ETHERTYPE, [VLAN[0], VLAN[1], high, low]);
         }
     }
 

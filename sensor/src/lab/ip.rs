@@ -35,10 +35,7 @@ fn run(netns: Option<&str>, flags: &[&str], script: &str) -> Result<(), LabError
         .spawn()
         .map_err(|source| match source.kind() {
             ErrorKind::NotFound => LabError::NoIproute2,
-            _ => LabError::Io {
-                task: "run `ip`".into(),
-                source,
-            },
+            _ => LabError::Io { task: "run `ip`".into(), source },
         })?;
     // Taking the pipe closes it, which ends the batch. A failed write shows in the exit status.
     if let Some(mut input) = child.stdin.take() {
@@ -48,10 +45,7 @@ fn run(netns: Option<&str>, flags: &[&str], script: &str) -> Result<(), LabError
     if output.status.success() {
         return Ok(());
     }
-    Err(LabError::Ip(explain(
-        script,
-        &String::from_utf8_lossy(&output.stderr),
-    )))
+    Err(LabError::Ip(explain(script, &String::from_utf8_lossy(&output.stderr))))
 }
 
 /// Puts the failed line beside the complaint; `ip` gives its number only ("Command failed -:3").
@@ -75,10 +69,7 @@ mod tests {
     #[test]
     fn a_failure_names_its_line() {
         let told = explain("first\nsecond\n", "Error: no.\nCommand failed -:2\n");
-        assert!(
-            told.contains("Error: no.") && told.ends_with("(ip second)"),
-            "{told}"
-        );
+        assert!(told.contains("Error: no.") && told.ends_with("(ip second)"), "{told}");
         assert_eq!(explain("first", "odd\n"), "odd");
     }
 }

@@ -21,22 +21,13 @@ pub struct Middlebox {
 }
 
 impl Middlebox {
-    pub(crate) fn start(
-        netns: Netns,
-        [client, server]: [&str; 2],
-        vlan: Option<u16>,
-    ) -> Result<Self, LabError> {
+    pub(crate) fn start(netns: Netns, [client, server]: [&str; 2], vlan: Option<u16>) -> Result<Self, LabError> {
         let script = SharedScript::default();
         // Tags go on at the client's side, so that misdeeds see what the server sees.
         let client = Port::open(&netns, client, vlan)?;
         let server = Port::open(&netns, server, None)?;
-        let thread =
-            bridge::start(client, server, script.clone()).task(|| "start the middlebox".into())?;
-        Ok(Self {
-            netns,
-            script,
-            _thread: thread,
-        })
+        let thread = bridge::start(client, server, script.clone()).task(|| "start the middlebox".into())?;
+        Ok(Self { netns, script, _thread: thread })
     }
 
     /// Its namespace.

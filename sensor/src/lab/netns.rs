@@ -31,8 +31,7 @@ pub struct Netns {
 
 impl Netns {
     fn open(name: String) -> Result<Self, LabError> {
-        let handle = File::open(Path::new(DIRECTORY).join(&name))
-            .task(|| format!("open the namespace {name}"))?;
+        let handle = File::open(Path::new(DIRECTORY).join(&name)).task(|| format!("open the namespace {name}"))?;
         Ok(Self { name, handle })
     }
 
@@ -50,9 +49,7 @@ impl Netns {
                 join(&self.handle)?;
                 Ok(work())
             });
-            inside
-                .join()
-                .unwrap_or_else(|cause| panic::resume_unwind(cause))
+            inside.join().unwrap_or_else(|cause| panic::resume_unwind(cause))
         })
     }
 
@@ -109,9 +106,7 @@ impl Namespaces {
         for name in names {
             opened.push(Netns::open(name)?);
         }
-        let opened = opened
-            .try_into()
-            .unwrap_or_else(|_| unreachable!("one for each role"));
+        let opened = opened.try_into().unwrap_or_else(|_| unreachable!("one for each role"));
         Ok((guard, opened))
     }
 }

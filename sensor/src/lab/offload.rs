@@ -29,9 +29,7 @@ struct Value {
 pub(crate) fn disable(interface: &str) -> io::Result<()> {
     // Any socket will do; one that hears nothing costs nothing.
     let socket = PacketSocket::deaf()?;
-    REQUESTS
-        .iter()
-        .try_for_each(|&request| switch_off(&socket, interface, request))
+    REQUESTS.iter().try_for_each(|&request| switch_off(&socket, interface, request))
 }
 
 fn switch_off(socket: &PacketSocket, interface: &str, request: u32) -> io::Result<()> {
@@ -39,10 +37,7 @@ fn switch_off(socket: &PacketSocket, interface: &str, request: u32) -> io::Resul
     // SAFETY: `ifreq` is plain data, for which zero is valid.
     let mut asked: libc::ifreq = unsafe { std::mem::zeroed() };
     // The last byte stays zero and ends the name.
-    for (to, from) in asked.ifr_name[..libc::IFNAMSIZ - 1]
-        .iter_mut()
-        .zip(interface.bytes())
-    {
+    for (to, from) in asked.ifr_name[..libc::IFNAMSIZ - 1].iter_mut().zip(interface.bytes()) {
         *to = from as libc::c_char;
     }
     asked.ifr_ifru.ifru_data = (&raw mut value).cast();

@@ -56,11 +56,7 @@ impl PacketSocket {
         }
         socket.option(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, RECEIVE_BUFFER)?;
         socket.option(libc::SOL_PACKET, libc::PACKET_AUXDATA, 1)?;
-        socket.option(
-            libc::SOL_PACKET,
-            libc::PACKET_IGNORE_OUTGOING,
-            libc::c_int::from(!outgoing),
-        )?;
+        socket.option(libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, libc::c_int::from(!outgoing))?;
         socket.option(
             libc::SOL_PACKET,
             libc::PACKET_ADD_MEMBERSHIP,
@@ -81,10 +77,7 @@ impl PacketSocket {
         // Words, since control messages must be aligned.
         let mut control = [0u64; 8];
         let mut from: libc::sockaddr_ll = blank();
-        let mut part = libc::iovec {
-            iov_base: self.buffer.as_mut_ptr().cast(),
-            iov_len: self.buffer.len(),
-        };
+        let mut part = libc::iovec { iov_base: self.buffer.as_mut_ptr().cast(), iov_len: self.buffer.len() };
         let mut message: libc::msghdr = blank();
         message.msg_name = (&raw mut from).cast();
         message.msg_namelen = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
@@ -113,14 +106,7 @@ impl PacketSocket {
     pub(crate) fn send(&self, frame: &Frame) -> io::Result<()> {
         let bytes = frame.0.as_slice();
         // SAFETY: the pointer and the length are those of one slice.
-        let sent = unsafe {
-            libc::send(
-                self.socket.as_raw_fd(),
-                bytes.as_ptr().cast(),
-                bytes.len(),
-                0,
-            )
-        };
+        let sent = unsafe { libc::send(self.socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), 0) };
         if sent < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -140,15 +126,7 @@ impl PacketSocket {
     fn option<T>(&self, level: libc::c_int, name: libc::c_int, value: T) -> io::Result<()> {
         let length = size_of::<T>() as libc::socklen_t;
         // SAFETY: `value` is of the stated length and outlives the call.
-        check(unsafe {
-            libc::setsockopt(
-                self.socket.as_raw_fd(),
-                level,
-                name,
-                (&raw const value).cast(),
-                length,
-            )
-        })
+        check(unsafe { libc::setsockopt(self.socket.as_raw_fd(), level, name, (&raw const value).cast(), length) })
     }
 }
 
@@ -191,11 +169,7 @@ fn stripped_tag(message: &libc::msghdr) -> Option<u16> {
         return None;
     }
     // SAFETY: a message of this kind carries 20 bytes; bytes need no alignment.
-    let [s0, s1, s2, s3, .., t0, t1, _, _] =
-        unsafe { libc::CMSG_DATA(header).cast::<[u8; 20]>().read() };
-    let (status, tag) = (
-        u32::from_ne_bytes([s0, s1, s2, s3]),
-        u16::from_ne_bytes([t0, t1]),
-    );
+    let [s0, s1, s2, s3, .., t0, t1, _, _] = unsafe { libc::CMSG_DATA(header).cast::<[u8; 20]>().read() };
+    let (status, tag) = (u32::from_ne_bytes([s0, s1, s2, s3]), u16::from_ne_bytes([t0, t1]));
     (status & libc::TP_STATUS_VLAN_VALID != 0).then_some(tag & 0xfff)
 }

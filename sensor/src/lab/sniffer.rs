@@ -50,36 +50,24 @@ impl Sniffer {
     /// Sees every frame of `interface` from the moment this returns.
     pub fn start(netns: &Netns, interface: &str) -> Result<Self, LabError> {
         let task = || format!("listen on {interface} in {}", netns.name());
-        let socket = netns
-            .enter(|| PacketSocket::open(interface, true))
-            .flatten()
-            .task(task)?;
+        let socket = netns.enter(|| PacketSocket::open(interface, true)).flatten().task(task)?;
         let seen = Arc::default();
         let thread = Worker::start({
             let seen = Arc::clone(&seen);
             move |stopped| listen(socket, &stopped, &seen)
         })
         .task(task)?;
-        Ok(Self {
-            seen,
-            _thread: thread,
-        })
+        Ok(Self { seen, _thread: thread })
     }
 
     /// What was seen so far.
     pub fn captured(&self) -> Vec<Captured> {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The TCP packets seen so far, with whether they went out.
     pub fn packets(&self) -> Vec<(bool, TcpPacket)> {
-        self.captured()
-            .iter()
-            .filter_map(|captured| Some((captured.outgoing, captured.packet()?)))
-            .collect()
+        self.captured().iter().filter_map(|captured| Some((captured.outgoing, captured.packet()?))).collect()
     }
 
     /// Waits until a TCP packet was seen that `wanted` accepts, at most for `limit`.
@@ -87,10 +75,7 @@ impl Sniffer {
         let end = Instant::now() + limit;
         loop {
             let seen = self.packets();
-            if seen
-                .iter()
-                .any(|(outgoing, packet)| wanted(*outgoing, packet))
-            {
+            if seen.iter().any(|(outgoing, packet)| wanted(*outgoing, packet)) {
                 return true;
             }
             if Instant::now() >= end {
@@ -108,11 +93,7 @@ fn listen(mut socket: PacketSocket, stopped: &PipeReader, seen: &Mutex<Vec<Captu
         };
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() < LIMIT {
-            seen.push(Captured {
-                at: Instant::now(),
-                outgoing: received.outgoing,
-                frame: received.frame,
-            });
+            seen.push(Captured { at: Instant::now(), outgoing: received.outgoing, frame: received.frame });
         }
     }
 }

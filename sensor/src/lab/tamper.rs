@@ -71,10 +71,7 @@ pub fn answer_fin(client_port: u16, ack: AckField) -> impl Tamper {
         if ack == AckField::Nonconforming {
             reset.ack = SeqNumber(0);
         }
-        Action::Inject {
-            forward: false,
-            frames: vec![(Direction::ToServer, reset.build())],
-        }
+        Action::Inject { forward: false, frames: vec![(Direction::ToServer, reset.build())] }
     })
 }
 
@@ -115,13 +112,7 @@ pub fn finish(client_port: u16, nth: u32, ttl: u8) -> impl Tamper {
 
 /// Wins the race for the answer: the `nth` data segment of one end is answered at once with `payload`, in the other
 /// end's name and with the numbers of its next data, so that the true answer comes second. `towards` is who is deceived.
-pub fn inject_data(
-    client_port: u16,
-    towards: Direction,
-    nth: u32,
-    ttl: u8,
-    payload: Vec<u8>,
-) -> impl Tamper {
+pub fn inject_data(client_port: u16, towards: Direction, nth: u32, ttl: u8, payload: Vec<u8>) -> impl Tamper {
     after_data(client_port, towards.reverse(), nth, move |request| {
         let mut answer = request.answer();
         answer.ttl = ttl;
@@ -133,13 +124,7 @@ pub fn inject_data(
 
 /// A black hole for one direction.
 pub fn cut(client_port: u16, direction: Direction) -> impl Tamper {
-    on_connection(client_port, move |seen, _| {
-        if seen == direction {
-            Action::Drop
-        } else {
-            Action::Forward
-        }
-    })
+    on_connection(client_port, move |seen, _| if seen == direction { Action::Drop } else { Action::Forward })
 }
 
 const RST_ACK: TcpFlags = TcpFlags::RST.with(TcpFlags::ACK);
@@ -155,10 +140,7 @@ impl Direction {
 }
 
 /// Shows `judge` the packets of one connection.
-fn on_connection(
-    client_port: u16,
-    mut judge: impl FnMut(Direction, &TcpPacket) -> Action + Send,
-) -> impl Tamper {
+fn on_connection(client_port: u16, mut judge: impl FnMut(Direction, &TcpPacket) -> Action + Send) -> impl Tamper {
     move |direction, frame: &mut Frame| {
         let Some(packet) = TcpPacket::parse(frame) else {
             return Action::Forward;
@@ -167,11 +149,7 @@ fn on_connection(
             Direction::ToServer => packet.source,
             Direction::ToClient => packet.destination,
         };
-        if client.port() == client_port {
-            judge(direction, &packet)
-        } else {
-            Action::Forward
-        }
+        if client.port() == client_port { judge(direction, &packet) } else { Action::Forward }
     }
 }
 
@@ -195,10 +173,7 @@ fn after_data(
         if seen != nth {
             return Action::Forward;
         }
-        Action::Inject {
-            forward: true,
-            frames: forge(packet),
-        }
+        Action::Inject { forward: true, frames: forge(packet) }
     })
 }
 

@@ -22,15 +22,11 @@ pub(crate) const PORTS: [&str; 2] = ["near", "far"];
 pub(crate) const VLAN_PORT: &str = "tag0";
 
 /// The client's addresses.
-pub(crate) const CLIENT: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(198, 51, 100, 10)),
-    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x10)),
-];
+pub(crate) const CLIENT: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(198, 51, 100, 10)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x10))];
 /// The server's addresses.
-pub(crate) const SERVER: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)),
-    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 4, 0, 0, 0, 0, 0x10)),
-];
+pub(crate) const SERVER: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 4, 0, 0, 0, 0, 0x10))];
 
 /// Both ends of each link: namespace (an index of [`ROLES`]) and interface.
 const LINKS: [[(usize, &str); 2]; 5] = [
@@ -42,10 +38,7 @@ const LINKS: [[(usize, &str); 2]; 5] = [
 ];
 
 /// Set before the links come, which inherit them. Addresses are known to be unique; asking takes a second.
-const ALL: &[(&str, &str)] = &[
-    ("ipv6/conf/all/accept_dad", "0"),
-    ("ipv6/conf/default/accept_dad", "0"),
-];
+const ALL: &[(&str, &str)] = &[("ipv6/conf/all/accept_dad", "0"), ("ipv6/conf/default/accept_dad", "0")];
 const HOST: &[(&str, &str)] = &[
     ("ipv4/ip_default_ttl", "128"),
     ("ipv6/conf/all/hop_limit", "128"),
@@ -137,31 +130,18 @@ pub(crate) fn wire(netns: &[Netns; 6], vlan: Option<u16>) -> Result<(), LabError
     }
     for (role, netns) in netns.iter().enumerate() {
         let ends = links.iter().flatten();
-        let interfaces: Vec<&str> = ends
-            .filter(|(at, _)| *at == role)
-            .map(|(_, interface)| *interface)
-            .collect();
+        let interfaces: Vec<&str> = ends.filter(|(at, _)| *at == role).map(|(_, interface)| *interface).collect();
         prepare(netns, &interfaces)?;
-        let up: String = interfaces
-            .iter()
-            .map(|interface| format!("link set {interface} up\n"))
-            .collect();
+        let up: String = interfaces.iter().map(|interface| format!("link set {interface} up\n")).collect();
         let network = NETWORK[role].replace("$wan", &wan);
-        ip::batch(
-            Some(netns.name()),
-            &format!("link set lo up\n{up}{network}"),
-        )?;
+        ip::batch(Some(netns.name()), &format!("link set lo up\n{up}{network}"))?;
     }
     Ok(())
 }
 
 fn prepare(netns: &Netns, interfaces: &[&str]) -> Result<(), LabError> {
     netns
-        .enter(|| {
-            interfaces
-                .iter()
-                .try_for_each(|interface| offload::disable(interface))
-        })
+        .enter(|| interfaces.iter().try_for_each(|interface| offload::disable(interface)))
         .flatten()
         .task(|| format!("switch offloads off in {}", netns.name()))
 }

@@ -39,9 +39,7 @@ pub enum Outcome {
 impl From<io::Error> for Outcome {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-                Self::Reset
-            }
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => Self::Reset,
             ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::TimedOut,
             ErrorKind::UnexpectedEof => Self::Ended,
             kind => Self::Failed(kind),
@@ -126,11 +124,7 @@ fn tell(from: &mut TcpStream, to: &mut TcpStream, line: &[u8]) -> Result<(), Out
     from.write_all(line)?;
     let mut heard = vec![0; line.len()];
     to.read_exact(&mut heard)?;
-    if heard == line {
-        Ok(())
-    } else {
-        Err(Outcome::Corrupted)
-    }
+    if heard == line { Ok(()) } else { Err(Outcome::Corrupted) }
 }
 
 fn read_end(stream: &mut TcpStream) -> Result<(), Outcome> {
@@ -156,10 +150,7 @@ pub struct Pace {
 impl Default for Pace {
     /// About 2 seconds, as in the thread that this lab retells.
     fn default() -> Self {
-        Self {
-            exchanges: 8,
-            pause: Duration::from_millis(250),
-        }
+        Self { exchanges: 8, pause: Duration::from_millis(250) }
     }
 }
 

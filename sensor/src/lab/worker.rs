@@ -19,13 +19,8 @@ impl Worker {
     /// Starts `work`; it must return soon after the pipe that it is given is closed.
     pub(crate) fn start(work: impl FnOnce(PipeReader) + Send + 'static) -> io::Result<Self> {
         let (stopped, stop) = io::pipe()?;
-        let thread = thread::Builder::new()
-            .name("lab".into())
-            .spawn(move || work(stopped))?;
-        Ok(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let thread = thread::Builder::new().name("lab".into()).spawn(move || work(stopped))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -40,15 +35,8 @@ impl Drop for Worker {
 }
 
 /// Waits until something can be read from one of `files` or `timeout` is over; tells which are ready or closed.
-pub(crate) fn wait<const N: usize>(
-    files: [BorrowedFd<'_>; N],
-    timeout: Option<Duration>,
-) -> io::Result<[bool; N]> {
-    let mut polled = files.map(|file| libc::pollfd {
-        fd: file.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    });
+pub(crate) fn wait<const N: usize>(files: [BorrowedFd<'_>; N], timeout: Option<Duration>) -> io::Result<[bool; N]> {
+    let mut polled = files.map(|file| libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLIN, revents: 0 });
     let timeout = timeout.map(|timeout| libc::timespec {
         tv_sec: timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX),
         tv_nsec: timeout.subsec_nanos().into(),

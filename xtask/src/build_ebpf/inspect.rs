@@ -20,11 +20,7 @@ const SECTIONS: &[(&str, &str)] = &[
 ];
 
 /// Folders that exist on a builder's machine only.
-const FOLDERS: &[&str] = &[
-    concat!("/ho", "me/"),
-    concat!("/ro", "ot/"),
-    concat!("/tm", "p/"),
-];
+const FOLDERS: &[&str] = &[concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/tm", "p/")];
 
 /// Checks one object file.
 pub(crate) fn file(path: &Path) -> Result<()> {
@@ -34,49 +30,27 @@ pub(crate) fn file(path: &Path) -> Result<()> {
 
 fn bytes(bytes: &[u8]) -> Result<()> {
     let file = object::File::parse(bytes).context("not an ELF file")?;
-    ensure!(
-        file.architecture() == Architecture::Bpf,
-        "not for BPF but for {:?}",
-        file.architecture()
-    );
+    ensure!(file.architecture() == Architecture::Bpf, "not for BPF but for {:?}", file.architecture());
     for (name, remedy) in SECTIONS {
-        ensure!(
-            file.section_by_name(name).is_some(),
-            "no section {name}: {remedy}"
-        );
+        ensure!(file.section_by_name(name).is_some(), "no section {name}: {remedy}");
     }
     for section in file.sections() {
         let name = section.name()?;
-        ensure!(
-            !name.starts_with(".debug"),
-            "section {name} names the builder's folders: strip it"
-        );
+        ensure!(!name.starts_with(".debug"), "section {name} names the builder's folders: strip it");
     }
     for folder in FOLDERS {
-        let found = bytes
-            .windows(folder.len())
-            .any(|window| window == folder.as_bytes());
-        ensure!(
-            !found,
-            "names a folder below {folder}: the paths were not trimmed"
-        );
+        let found = bytes.windows(folder.len()).any(|window| window == folder.as_bytes());
+        ensure!(!found, "names a folder below {folder}: the paths were not trimmed");
     }
     let programs = verdicts(&file)?;
-    ensure!(
-        programs > 0,
-        "no program in it: no section is called {}",
-        VERDICTS[0].0
-    );
+    ensure!(programs > 0, "no program in it: no section is called {}", VERDICTS[0].0);
     Ok(())
 }
 
 /// Checks the return value of every program; returns how many there are.
 fn verdicts(file: &object::File<'_>) -> Result<usize> {
     let mut programs = 0;
-    for symbol in file
-        .symbols()
-        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_global())
-    {
+    for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_global()) {
         let Some(index) = symbol.section_index() else {
             continue;
         };
@@ -85,18 +59,12 @@ fn verdicts(file: &object::File<'_>) -> Result<usize> {
         let Some((_, verdict)) = VERDICTS.iter().find(|(name, _)| *name == kind) else {
             let name = section.name()?;
             // Functions that programs call are in .text; they decide nothing.
-            ensure!(
-                name == ".text",
-                "a program in section {name}, for which no verdict is known to be harmless"
-            );
+            ensure!(name == ".text", "a program in section {name}, for which no verdict is known to be harmless");
             continue;
         };
         let name = symbol.name()?;
-        let code = usize::try_from(symbol.address())
-            .ok()
-            .zip(usize::try_from(symbol.size()).ok());
-        let code = code
-            .and_then(|(start, size)| section.data().ok()?.get(start..start.checked_add(size)?));
+        let code = usize::try_from(symbol.address()).ok().zip(usize::try_from(symbol.size()).ok());
+        let code = code.and_then(|(start, size)| section.data().ok()?.get(start..start.checked_add(size)?));
         let code = code.with_context(|| format!("the code of {name} lies outside its section"))?;
         if let Err(at) = verdict::always(code, *verdict) {
             bail!(

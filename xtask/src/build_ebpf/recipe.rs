@@ -8,8 +8,7 @@ use anyhow::{Context, Result};
 use super::Object;
 use super::toolchain::{BUILD, PROFILE, RUSTFLAGS, Toolchain};
 
-const HEAD: &str =
-    "# How the objects in this folder were made. Written by `cargo xtask build-ebpf`.\n";
+const HEAD: &str = "# How the objects in this folder were made. Written by `cargo xtask build-ebpf`.\n";
 
 /// Lines that name the machine's tools start so; the others are ours to decide.
 const TOOL: &str = "tool ";
@@ -26,10 +25,7 @@ pub(super) struct Recipe {
 impl Recipe {
     /// The recipe that is being followed.
     pub(super) fn of(toolchain: &Toolchain, objects: &[Object]) -> Result<Self> {
-        let profile: Vec<String> = PROFILE
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
+        let profile: Vec<String> = PROFILE.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let mut settings = vec![
             format!("cargo: build {}", BUILD.join(" ")),
             format!("rustflags: {}", RUSTFLAGS.join(" ")),
@@ -37,24 +33,16 @@ impl Recipe {
             "strip: llvm-objcopy --strip-debug".to_owned(),
         ];
         settings.extend(objects.iter().map(|object| {
-            format!(
-                "object {}: bin {}, features {}",
-                object.name,
-                object.bin,
-                object.features.unwrap_or("none")
-            )
+            format!("object {}: bin {}, features {}", object.name, object.bin, object.features.unwrap_or("none"))
         }));
-        let tools = vec![
-            format!("{TOOL}compiler: {}", toolchain.compiler),
-            format!("{TOOL}linker: {}", toolchain.linker),
-        ];
+        let tools =
+            vec![format!("{TOOL}compiler: {}", toolchain.compiler), format!("{TOOL}linker: {}", toolchain.linker)];
         Ok(Self { tools, settings })
     }
 
     /// Reads a recipe back.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(Self::parse(&text))
     }
 
@@ -69,10 +57,7 @@ impl Recipe {
     }
 
     fn parse(text: &str) -> Self {
-        let lines = text
-            .lines()
-            .filter(|line| !line.starts_with('#') && !line.is_empty())
-            .map(str::to_owned);
+        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(str::to_owned);
         let (tools, settings) = lines.partition(|line| line.starts_with(TOOL));
         Self { tools, settings }
     }
@@ -81,22 +66,10 @@ impl Recipe {
 /// The lines that only one side has, for a reader.
 pub(super) fn difference(committed: &[String], here: &[String]) -> String {
     let missing = |lines: &[String], others: &[String]| {
-        let only: Vec<String> = lines
-            .iter()
-            .filter(|line| !others.contains(line))
-            .cloned()
-            .collect();
-        if only.is_empty() {
-            "nothing more".to_owned()
-        } else {
-            only.join("; ")
-        }
+        let only: Vec<String> = lines.iter().filter(|line| !others.contains(line)).cloned().collect();
+        if only.is_empty() { "nothing more".to_owned() } else { only.join("; ") }
     };
-    format!(
-        "committed: {}. Here: {}",
-        missing(committed, here),
-        missing(here, committed)
-    )
+    format!("committed: {}. Here: {}", missing(committed, here), missing(here, committed))
 }
 
 #[cfg(test)]
@@ -104,10 +77,7 @@ mod tests {
     use super::*;
 
     fn recipe(compiler: &str) -> Recipe {
-        Recipe {
-            tools: vec![format!("tool compiler: {compiler}")],
-            settings: vec!["rustflags: -O".to_owned()],
-        }
+        Recipe { tools: vec![format!("tool compiler: {compiler}")], settings: vec!["rustflags: -O".to_owned()] }
     }
 
     #[test]

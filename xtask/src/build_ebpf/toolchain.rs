@@ -19,23 +19,13 @@ pub(crate) const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
 pub(crate) const CLIPPY: &str = "/usr/bin/cargo-clippy";
 
 /// Arguments of every nested cargo that compiles, after its verb.
-pub(crate) const BUILD: &[&str] = &[
-    "--locked",
-    "--package",
-    BPF_PACKAGE,
-    "--release",
-    "--target",
-    TARGET,
-    "-Zbuild-std=core",
-];
+pub(crate) const BUILD: &[&str] =
+    &["--locked", "--package", BPF_PACKAGE, "--release", "--target", TARGET, "-Zbuild-std=core"];
 
 /// Flags of every crate in the object.
 pub(crate) const RUSTFLAGS: &[&str] = &[
     // 32-bit jumps and arithmetic, and the atomics that the flow table needs: any kernel since 5.12.
     "-Ctarget-cpu=v3",
-    // A field read from a byte array becomes one load instead of one for each byte. The verifier allows that where
-    // the processor does.
-    "-Ctarget-feature=+allows-misaligned-mem-access",
     "-Clink-arg=--btf",
     // Otherwise each zero-initialised struct is a call to a loop over bytes: a seventh of the whole program's time.
     "-Clink-arg=--disable-expand-memcpy-in-order",
@@ -60,14 +50,7 @@ const LINKER_VERSION: &str = "0.13.0";
 
 /// What cargo reads from the environment and a nested cargo should read too; all else of CARGO_* belongs to the outer
 /// cargo or would change the object.
-const KEPT: &[&str] = &[
-    "CARGO_HOME",
-    "CARGO_HTTP_",
-    "CARGO_NET_",
-    "CARGO_REGISTR",
-    "CARGO_SOURCE_",
-    "CARGO_TERM_",
-];
+const KEPT: &[&str] = &["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_TERM_"];
 
 /// Tools that can make a BPF object, or at least check its source.
 pub(crate) struct Toolchain {
@@ -90,10 +73,7 @@ impl Toolchain {
     pub(crate) fn without_linker(privilege: Privilege) -> Result<Self> {
         packages::ensure(packages::FOR_BPF, privilege)?;
         let about = process::read(Command::new(RUSTC).arg("-vV"))?;
-        let llvm = about
-            .lines()
-            .find_map(|line| line.strip_prefix("LLVM version: "))
-            .unwrap_or("unknown");
+        let llvm = about.lines().find_map(|line| line.strip_prefix("LLVM version: ")).unwrap_or("unknown");
         let major = llvm.split('.').next().unwrap_or_default();
         if !LLVM_PREFIX.ends_with(&format!("-{major}")) {
             bail!(
@@ -130,19 +110,13 @@ impl Toolchain {
         let mut command = clean(program);
         command.current_dir(&workspace.root);
         // A released compiler takes unstable flags only so; nothing outside this process sees it.
-        command
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("CARGO_UNSTABLE_TRIM_PATHS", "true");
+        command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_UNSTABLE_TRIM_PATHS", "true");
         command.env("CARGO_INCREMENTAL", "0");
         command.env("CARGO_TARGET_DIR", target(workspace));
         command.env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &self.linker_path);
         // Encoded, because it overrides every other source of flags, the user's own configuration included.
         command.env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\u{1f}"));
-        command.envs(
-            PROFILE
-                .iter()
-                .map(|(key, value)| (format!("CARGO_PROFILE_RELEASE_{key}"), value)),
-        );
+        command.envs(PROFILE.iter().map(|(key, value)| (format!("CARGO_PROFILE_RELEASE_{key}"), value)));
         command
     }
 }
@@ -157,19 +131,13 @@ fn clean(program: &str) -> Command {
     let mut command = Command::new(program);
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
-        let ours = ["CARGO", "RUST", "LD_LIBRARY_PATH"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix));
+        let ours = ["CARGO", "RUST", "LD_LIBRARY_PATH"].iter().any(|prefix| name.starts_with(prefix));
         if ours && !KEPT.iter().any(|prefix| name.starts_with(prefix)) {
             command.env_remove(&key);
         }
     }
     // An empty wrapper switches off one that the user's configuration names.
-    command
-        .env("CARGO", CARGO)
-        .env("RUSTC", RUSTC)
-        .env("RUSTC_WRAPPER", "")
-        .env("RUSTC_WORKSPACE_WRAPPER", "");
+    command.env("CARGO", CARGO).env("RUSTC", RUSTC).env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
     command
 }
 
@@ -186,42 +154,21 @@ fn ensure_linker(path: &Path) -> Result<()> {
     if process::succeeds(Command::new(path).arg("--version")) {
         return Ok(());
     }
-    let folder = path
-        .ancestors()
-        .nth(2)
-        .context("the linker has no folder")?;
-    eprintln!(
-        "building {LINKER_CRATE} {LINKER_VERSION} into {}",
-        folder.display()
-    );
+    let folder = path.ancestors().nth(2).context("the linker has no folder")?;
+    eprintln!("building {LINKER_CRATE} {LINKER_VERSION} into {}", folder.display());
     let mut install = clean(CARGO);
-    install.args([
-        "install",
-        LINKER_CRATE,
-        "--version",
-        LINKER_VERSION,
-        "--locked",
-        "--force",
-    ]);
-    install
-        .args(["--no-default-features", "--features", "llvm-22", "--root"])
-        .arg(folder);
+    install.args(["install", LINKER_CRATE, "--version", LINKER_VERSION, "--locked", "--force"]);
+    install.args(["--no-default-features", "--features", "llvm-22", "--root"]).arg(folder);
     // Debug information would double the time.
-    install
-        .env("LLVM_PREFIX", LLVM_PREFIX)
-        .env("CARGO_PROFILE_RELEASE_DEBUG", "0");
-    process::run(&mut install)
-        .with_context(|| format!("cannot build {LINKER_CRATE}: is crates.io within reach?"))
+    install.env("LLVM_PREFIX", LLVM_PREFIX).env("CARGO_PROFILE_RELEASE_DEBUG", "0");
+    process::run(&mut install).with_context(|| format!("cannot build {LINKER_CRATE}: is crates.io within reach?"))
 }
 
 /// The folder for tools, by the rules of the XDG base directories.
 fn cache() -> Result<PathBuf> {
-    let xdg = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
+    let xdg = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-    let cache = xdg
-        .or_else(home)
-        .context("neither XDG_CACHE_HOME nor HOME is set: set one, the linker is kept there")?;
+    let cache =
+        xdg.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set: set one, the linker is kept there")?;
     Ok(cache.join("sensor/tools"))
 }

@@ -18,47 +18,30 @@ pub(super) fn complaints(manifest: &str, lock: &str) -> Vec<String> {
     let declared = section(manifest, "[workspace.dependencies]");
     let mut complaints = Vec::new();
     for name in DECLARED {
-        if !declared.clone().any(|line| {
-            line.split('=')
-                .next()
-                .is_some_and(|key| key.trim() == *name)
-        }) {
-            complaints.push(format!(
-                "Cargo.toml: {name} is not among the workspace's dependencies"
-            ));
+        if !declared.clone().any(|line| line.split('=').next().is_some_and(|key| key.trim() == *name)) {
+            complaints.push(format!("Cargo.toml: {name} is not among the workspace's dependencies"));
         }
     }
     for (name, version) in LOCKED {
         let versions = versions(lock, name);
         if versions.is_empty() || versions.iter().any(|locked| !locked.starts_with(version)) {
-            let found = if versions.is_empty() {
-                "absent".to_owned()
-            } else {
-                versions.join(", ")
-            };
-            complaints.push(format!("Cargo.lock: {name} is to be {version}x, but is {found}: the aya packages move together"));
+            let found = if versions.is_empty() { "absent".to_owned() } else { versions.join(", ") };
+            complaints.push(format!(
+                "Cargo.lock: {name} is to be {version}x, but is {found}: the aya packages move together"
+            ));
         }
     }
     complaints
 }
 
 fn section<'a>(manifest: &'a str, head: &'a str) -> impl Iterator<Item = &'a str> + Clone {
-    manifest
-        .lines()
-        .skip_while(move |line| *line != head)
-        .skip(1)
-        .take_while(|line| !line.starts_with('['))
+    manifest.lines().skip_while(move |line| *line != head).skip(1).take_while(|line| !line.starts_with('['))
 }
 
 fn versions<'a>(lock: &'a str, name: &str) -> Vec<&'a str> {
     let wanted = format!("name = \"{name}\"");
-    let lines = lock
-        .lines()
-        .zip(lock.lines().skip(1))
-        .filter(|(line, _)| *line == wanted);
-    lines
-        .filter_map(|(_, next)| next.strip_prefix("version = \"")?.strip_suffix('"'))
-        .collect()
+    let lines = lock.lines().zip(lock.lines().skip(1)).filter(|(line, _)| *line == wanted);
+    lines.filter_map(|(_, next)| next.strip_prefix("version = \"")?.strip_suffix('"')).collect()
 }
 
 #[cfg(test)]
@@ -66,17 +49,13 @@ mod tests {
     use super::*;
 
     fn manifest() -> String {
-        let lines: String = DECLARED
-            .iter()
-            .map(|name| format!("{name} = \"1\"\n"))
-            .collect();
+        let lines: String = DECLARED.iter().map(|name| format!("{name} = \"1\"\n")).collect();
         format!("[workspace.dependencies]\n{lines}\n[profile.dev]\n")
     }
 
     fn lock() -> String {
-        let package = |(name, version): &(&str, &str)| {
-            format!("[[package]]\nname = \"{name}\"\nversion = \"{version}1\"\n")
-        };
+        let package =
+            |(name, version): &(&str, &str)| format!("[[package]]\nname = \"{name}\"\nversion = \"{version}1\"\n");
         LOCKED.iter().map(package).collect()
     }
 
@@ -88,24 +67,15 @@ mod tests {
     #[test]
     fn a_dropped_package_is_told() {
         let manifest = manifest().replace("bytes = ", "other = ");
-        assert_eq!(
-            complaints(&manifest, &lock()),
-            ["Cargo.toml: bytes is not among the workspace's dependencies"]
-        );
+        assert_eq!(complaints(&manifest, &lock()), ["Cargo.toml: bytes is not among the workspace's dependencies"]);
         // The same name elsewhere in the file does not count.
-        assert_eq!(
-            complaints(&(manifest + "bytes = \"1\"\n"), &lock()).len(),
-            1
-        );
+        assert_eq!(complaints(&(manifest + "bytes = \"1\"\n"), &lock()).len(), 1);
     }
 
     #[test]
     fn a_moved_version_is_told() {
         let lock = lock().replace("\"0.14.1\"", "\"0.15.0\"");
         let told = complaints(&manifest(), &lock);
-        assert!(
-            told.len() == 1 && told[0].contains("aya is to be 0.14.x, but is 0.15.0"),
-            "{told:?}"
-        );
+        assert!(told.len() == 1 && told[0].contains("aya is to be 0.14.x, but is 0.15.0"), "{told:?}");
     }
 }

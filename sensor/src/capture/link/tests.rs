@@ -8,23 +8,13 @@ const MAC: [u8; 6] = [2, 3, 4, 5, 6, 7];
 #[track_caller]
 fn check(number: u32, header: &[u8], packet: &[u8], source: [u8; 6], ether_type: u16) {
     let frame = [header, packet].concat();
-    let expected = [
-        &[0; 6],
-        source.as_slice(),
-        &ether_type.to_be_bytes(),
-        packet,
-    ]
-    .concat();
+    let expected = [&[0; 6], source.as_slice(), &ether_type.to_be_bytes(), packet].concat();
     let mut presenter = Presenter::default();
     let (bytes, wire_len) = presenter.present(Link::of(number), &frame, frame.len() as u32 + 100);
-    assert_eq!(
-        (bytes, wire_len as usize),
-        (expected.as_slice(), expected.len() + 100)
-    );
+    assert_eq!((bytes, wire_len as usize), (expected.as_slice(), expected.len() + 100));
     // Cut short anywhere within the link header, it is a truncated Ethernet frame, and its length on the wire stays.
     for length in 0..header.len() {
-        let (bytes, cut_len) =
-            presenter.present(Link::of(number), &frame[..length], frame.len() as u32 + 100);
+        let (bytes, cut_len) = presenter.present(Link::of(number), &frame[..length], frame.len() as u32 + 100);
         assert_eq!(bytes.len(), ADDRESSES, "cut to {length}");
         // PPP tells its header's length in its header.
         assert!(cut_len == wire_len || number == 9, "cut to {length}");
@@ -44,29 +34,14 @@ fn raw() {
 
 #[test]
 fn linux_cooked() {
-    let sll = |length, protocol: [u8; 2]| {
-        [&[0, 0, 0, 1, 0, length], MAC.as_slice(), &[0, 0], &protocol].concat()
-    };
+    let sll = |length, protocol: [u8; 2]| [&[0, 0, 0, 1, 0, length], MAC.as_slice(), &[0, 0], &protocol].concat();
     check(113, &sll(6, [0x08, 0x00]), &IP4, MAC, IPV4);
     check(113, &sll(0, [0x86, 0xdd]), &IP6, [0; 6], IPV6);
     // A VLAN tag lies where Ethernet has it, too.
-    check(
-        113,
-        &sll(6, [0x81, 0x00]),
-        &[0, 100, 8, 0, 0x45],
-        MAC,
-        0x8100,
-    );
+    check(113, &sll(6, [0x81, 0x00]), &[0, 100, 8, 0, 0x45], MAC, 0x8100);
 
-    let sll2 = |length, protocol: [u8; 2]| {
-        [
-            protocol.as_slice(),
-            &[0, 0, 0, 0, 0, 9, 0, 1, 4, length],
-            &MAC,
-            &[0, 0],
-        ]
-        .concat()
-    };
+    let sll2 =
+        |length, protocol: [u8; 2]| [protocol.as_slice(), &[0, 0, 0, 0, 0, 9, 0, 1, 4, length], &MAC, &[0, 0]].concat();
     let header = sll2(6, [0x08, 0x00]);
     check(276, &header, &IP4, MAC, IPV4);
     check(276, &sll2(8, [0x86, 0xdd]), &IP6, [0; 6], IPV6);

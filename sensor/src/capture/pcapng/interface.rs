@@ -1,8 +1,7 @@
 //! What a pcapng section tells about an interface: link type, name, and how to read its clock.
 
 use pcap_parser::pcapng::{
-    InterfaceDescriptionBlock, OptionCode, parse_interfacedescriptionblock_be,
-    parse_interfacedescriptionblock_le,
+    InterfaceDescriptionBlock, OptionCode, parse_interfacedescriptionblock_be, parse_interfacedescriptionblock_le,
 };
 
 use super::super::link::Link;
@@ -47,11 +46,7 @@ impl Interface {
 
     /// How much of a frame of this length was captured at most.
     pub(super) fn limit(&self, length: u32) -> u32 {
-        if self.snap == 0 {
-            length
-        } else {
-            length.min(self.snap)
-        }
+        if self.snap == 0 { length } else { length.min(self.snap) }
     }
 
     /// A time stamp in nanoseconds since the epoch.
@@ -64,20 +59,12 @@ impl Interface {
 /// The name as a terminal may show it: the capture is untrusted, and control characters steer terminals.
 fn name(block: &InterfaceDescriptionBlock<'_>) -> Option<Box<str>> {
     let name = block.if_name()?.ok()?;
-    Some(
-        name.chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_NAME)
-            .collect(),
-    )
+    Some(name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect())
 }
 
 /// The clock's offset in seconds. pcap-parser would read it as little-endian in any section.
 fn offset(order: Order, block: &InterfaceDescriptionBlock<'_>) -> i64 {
-    let option = block
-        .options
-        .iter()
-        .find(|option| option.code == OptionCode::IfTsoffset);
+    let option = block.options.iter().find(|option| option.code == OptionCode::IfTsoffset);
     option.map_or(0, |option| order.i64(option.value(), 0))
 }
 
@@ -108,10 +95,7 @@ impl Clock {
             10..=127 => Tick::InNanosecond(10_u64.saturating_pow(u32::from(resolution) - 9)),
             128.. => Tick::Binary(resolution & 0x7f),
         };
-        Self {
-            tick,
-            offset: offset.saturating_mul(1_000_000_000),
-        }
+        Self { tick, offset: offset.saturating_mul(1_000_000_000) }
     }
 
     #[inline]
@@ -119,9 +103,7 @@ impl Clock {
         let time = match self.tick {
             Tick::Nanoseconds(each) => ticks.saturating_mul(each),
             Tick::InNanosecond(count) => ticks / count,
-            Tick::Binary(power) => ((u128::from(ticks) * 1_000_000_000) >> power)
-                .try_into()
-                .unwrap_or(u64::MAX),
+            Tick::Binary(power) => ((u128::from(ticks) * 1_000_000_000) >> power).try_into().unwrap_or(u64::MAX),
         };
         time.saturating_add_signed(self.offset)
     }
@@ -142,12 +124,7 @@ mod tests {
         assert_eq!(time(6, -1, 1_500_000), 500_000_000);
         assert_eq!(time(6, 1, 1_500_000), 2_500_000_000);
         for resolution in 0..=255 {
-            for (offset, ticks) in [
-                (i64::MIN, u64::MAX),
-                (i64::MAX, u64::MAX),
-                (i64::MIN, 0),
-                (i64::MAX, 0),
-            ] {
+            for (offset, ticks) in [(i64::MIN, u64::MAX), (i64::MAX, u64::MAX), (i64::MIN, 0), (i64::MAX, 0)] {
                 time(resolution, offset, ticks);
             }
         }

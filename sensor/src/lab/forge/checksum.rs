@@ -20,13 +20,7 @@ pub(super) fn internet(parts: &[&[u8]]) -> u16 {
 /// Over a TCP header with its payload and the pseudo header (RFC 9293 §3.1, RFC 8200 §8.1: the same sum).
 pub(super) fn tcp(source: IpAddr, destination: IpAddr, tcp: &[u8]) -> u16 {
     let length = (tcp.len() as u32).to_be_bytes();
-    internet(&[
-        &octets(source),
-        &octets(destination),
-        &length,
-        &[0, 0, 0, TCP],
-        tcp,
-    ])
+    internet(&[&octets(source), &octets(destination), &length, &[0, 0, 0, TCP], tcp])
 }
 
 #[cfg(test)]

@@ -4,11 +4,10 @@ use super::*;
 
 /// A FIN of macOS, from `id1.cn-inject.pcap` of fox-it/quantuminsert (public domain).
 const FOREIGN: [u8; 66] = [
-    0x44, 0x1e, 0xa1, 0xc2, 0x36, 0x46, 0xa4, 0x5e, 0x60, 0xe5, 0xda, 0x95, 0x08, 0x00, 0x45, 0x00,
-    0x00, 0x34, 0x91, 0x74, 0x40, 0x00, 0x40, 0x06, 0x3f, 0xb7, 0xac, 0x14, 0x06, 0x01, 0x2a, 0x60,
-    0x8d, 0x23, 0xc9, 0x2c, 0x00, 0x50, 0x08, 0x5c, 0x76, 0xaf, 0x7a, 0x25, 0xdf, 0x69, 0x80, 0x11,
-    0x10, 0x00, 0x34, 0x66, 0x00, 0x00, 0x01, 0x01, 0x08, 0x0a, 0x0f, 0x29, 0x85, 0xb3, 0x0f, 0x29,
-    0x82, 0xa0,
+    0x44, 0x1e, 0xa1, 0xc2, 0x36, 0x46, 0xa4, 0x5e, 0x60, 0xe5, 0xda, 0x95, 0x08, 0x00, 0x45, 0x00, 0x00, 0x34, 0x91,
+    0x74, 0x40, 0x00, 0x40, 0x06, 0x3f, 0xb7, 0xac, 0x14, 0x06, 0x01, 0x2a, 0x60, 0x8d, 0x23, 0xc9, 0x2c, 0x00, 0x50,
+    0x08, 0x5c, 0x76, 0xaf, 0x7a, 0x25, 0xdf, 0x69, 0x80, 0x11, 0x10, 0x00, 0x34, 0x66, 0x00, 0x00, 0x01, 0x01, 0x08,
+    0x0a, 0x0f, 0x29, 0x85, 0xb3, 0x0f, 0x29, 0x82, 0xa0,
 ];
 
 fn packet(source: &str, destination: &str, vlan: Option<u16>) -> TcpPacket {
@@ -32,10 +31,9 @@ fn packet(source: &str, destination: &str, vlan: Option<u16>) -> TcpPacket {
 #[test]
 fn what_is_built_can_be_taken_apart() {
     for vlan in [None, Some(5)] {
-        for packet in [
-            packet("192.0.2.1:1000", "192.0.2.2:80", vlan),
-            packet("[2001:db8::1]:1000", "[2001:db8::2]:80", vlan),
-        ] {
+        for packet in
+            [packet("192.0.2.1:1000", "192.0.2.2:80", vlan), packet("[2001:db8::1]:1000", "[2001:db8::2]:80", vlan)]
+        {
             let mut frame = packet.build();
             assert_eq!(TcpPacket::parse(&frame), Some(packet));
             assert_eq!(checksums_hold(&frame), Some(true));
@@ -55,21 +53,12 @@ fn numbers_follow_from_a_packet() {
     let mut fin = packet("192.0.2.1:1000", "192.0.2.2:80", None);
     fin.flags = TcpFlags::FIN.with(TcpFlags::ACK);
     let answer = fin.answer();
-    assert_eq!(
-        (answer.seq, answer.ack, answer.flags),
-        (SeqNumber(9), SeqNumber(2), TcpFlags::ACK)
-    );
-    assert_eq!(
-        (answer.source, answer.destination, answer.window),
-        (fin.destination, fin.source, 65323)
-    );
+    assert_eq!((answer.seq, answer.ack, answer.flags), (SeqNumber(9), SeqNumber(2), TcpFlags::ACK));
+    assert_eq!((answer.source, answer.destination, answer.window), (fin.destination, fin.source, 65323));
     assert_eq!(answer.macs, [fin.macs[1], fin.macs[0]]);
     assert!(answer.payload.is_empty() && answer.options.is_empty());
     let follow = fin.follow();
-    assert_eq!(
-        (follow.seq, follow.ack, follow.source),
-        (SeqNumber(2), SeqNumber(9), fin.source)
-    );
+    assert_eq!((follow.seq, follow.ack, follow.source), (SeqNumber(2), SeqNumber(9), fin.source));
 }
 
 #[test]

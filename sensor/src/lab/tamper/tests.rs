@@ -45,10 +45,7 @@ fn injected(action: Action) -> (bool, Vec<(Direction, TcpPacket)>) {
     let Action::Inject { forward, frames } = action else {
         panic!("{action:?}");
     };
-    let parsed = frames
-        .iter()
-        .map(|(direction, frame)| (*direction, TcpPacket::parse(frame).unwrap()))
-        .collect();
+    let parsed = frames.iter().map(|(direction, frame)| (*direction, TcpPacket::parse(frame).unwrap())).collect();
     (forward, parsed)
 }
 
@@ -57,26 +54,17 @@ fn the_fin_is_answered_and_the_rest_swallowed() {
     for (variant, ack) in [(AckField::Conforming, 105), (AckField::Nonconforming, 0)] {
         let mut tamper = answer_fin(CLIENT, variant);
         let fin = packet(ToClient, 100, 500, TcpFlags(0x11), b"last");
-        assert_eq!(
-            judge(&mut tamper, ToServer, &data(ToServer, 496, 100)),
-            Action::Forward
-        );
+        assert_eq!(judge(&mut tamper, ToServer, &data(ToServer, 496, 100)), Action::Forward);
         let (forward, forged) = injected(judge(&mut tamper, ToClient, &fin));
         let [(ToServer, reset)] = forged.as_slice() else {
             panic!("{forged:?}");
         };
         assert!(!forward);
         assert_eq!((reset.seq, reset.ack), (SeqNumber(500), SeqNumber(ack)));
-        assert_eq!(
-            (reset.ttl, reset.window, reset.flags),
-            (255, 65323, RST_ACK)
-        );
+        assert_eq!((reset.ttl, reset.window, reset.flags), (255, 65323, RST_ACK));
         assert_eq!((reset.macs, reset.vlan), ([[4; 6], [2; 6]], Some(5)));
         assert_eq!(judge(&mut tamper, ToClient, &fin), Action::Drop);
-        assert_eq!(
-            judge(&mut tamper, ToServer, &data(ToServer, 500, 105)),
-            Action::Drop
-        );
+        assert_eq!(judge(&mut tamper, ToServer, &data(ToServer, 500, 105)), Action::Drop);
     }
 }
 
@@ -92,38 +80,19 @@ fn resets_come_after_the_chosen_segment_only() {
         panic!("{forged:?}");
     };
     assert!(forward);
-    assert_eq!(
-        (one.seq, one.ack, one.ttl),
-        (SeqNumber(8), SeqNumber(9), 60)
-    );
-    assert_eq!(
-        (other.seq, other.ack, other.ttl),
-        (SeqNumber(9), SeqNumber(8), 60)
-    );
-    assert_eq!(
-        judge(&mut tamper, ToServer, &data(ToServer, 8, 9)),
-        Action::Forward
-    );
+    assert_eq!((one.seq, one.ack, one.ttl), (SeqNumber(8), SeqNumber(9), 60));
+    assert_eq!((other.seq, other.ack, other.ttl), (SeqNumber(9), SeqNumber(8), 60));
+    assert_eq!(judge(&mut tamper, ToServer, &data(ToServer, 8, 9)), Action::Forward);
 }
 
 #[test]
 fn a_forged_fin_and_a_forged_answer_have_the_next_numbers() {
-    let (_, forged) = injected(judge(
-        &mut finish(CLIENT, 1, 64),
-        ToServer,
-        &data(ToServer, 0, 9),
-    ));
-    assert_eq!(
-        (forged[0].1.seq, forged[0].1.flags),
-        (SeqNumber(4), TcpFlags(0x11))
-    );
+    let (_, forged) = injected(judge(&mut finish(CLIENT, 1, 64), ToServer, &data(ToServer, 0, 9)));
+    assert_eq!((forged[0].1.seq, forged[0].1.flags), (SeqNumber(4), TcpFlags(0x11)));
 
     for (asked, towards) in [(ToServer, ToClient), (ToClient, ToServer)] {
         let mut tamper = inject_data(CLIENT, towards, 1, 64, b"forged".to_vec());
-        assert_eq!(
-            judge(&mut tamper, towards, &data(towards, 9, 0)),
-            Action::Forward
-        );
+        assert_eq!(judge(&mut tamper, towards, &data(towards, 9, 0)), Action::Forward);
         let (forward, forged) = injected(judge(&mut tamper, asked, &data(asked, 0, 9)));
         let [(way, answer)] = forged.as_slice() else {
             panic!("{forged:?}");
@@ -137,17 +106,8 @@ fn a_forged_fin_and_a_forged_answer_have_the_next_numbers() {
 #[test]
 fn a_cut_and_other_connections() {
     let mut tamper = cut(CLIENT, ToClient);
-    assert_eq!(
-        judge(&mut tamper, ToClient, &data(ToClient, 0, 0)),
-        Action::Drop
-    );
-    assert_eq!(
-        judge(&mut tamper, ToServer, &data(ToServer, 0, 0)),
-        Action::Forward
-    );
+    assert_eq!(judge(&mut tamper, ToClient, &data(ToClient, 0, 0)), Action::Drop);
+    assert_eq!(judge(&mut tamper, ToServer, &data(ToServer, 0, 0)), Action::Forward);
     let mut other = cut(CLIENT + 1, ToClient);
-    assert_eq!(
-        judge(&mut other, ToClient, &data(ToClient, 0, 0)),
-        Action::Forward
-    );
+    assert_eq!(judge(&mut other, ToClient, &data(ToClient, 0, 0)), Action::Forward);
 }

@@ -82,11 +82,7 @@ fn execute(instruction: &Instruction, registers: &mut Registers) {
     };
     match (class, instruction.code & 0xf8) {
         // Moves, 64 and 32 bits, of an immediate or of a register without sign extension.
-        (0x07 | 0x04, 0xb0) => set(
-            registers,
-            instruction.destination,
-            Some(instruction.immediate),
-        ),
+        (0x07 | 0x04, 0xb0) => set(registers, instruction.destination, Some(instruction.immediate)),
         (0x07 | 0x04, 0xb8) if instruction.offset == 0 => {
             let value = registers.get(instruction.source).copied().flatten();
             set(registers, instruction.destination, value);
@@ -147,10 +143,7 @@ mod tests {
     fn a_second_verdict_on_one_way_is_found() {
         // XDP_DROP is 1.
         assert_eq!(check(&[mov(0, 2), branch(1), mov(0, 1), EXIT], 2), Err(3));
-        assert_eq!(
-            check(&[mov(0, 2), branch(2), mov(0, 1), EXIT, EXIT], 2),
-            Err(3)
-        );
+        assert_eq!(check(&[mov(0, 2), branch(2), mov(0, 1), EXIT, EXIT], 2), Err(3));
     }
 
     #[test]
@@ -158,32 +151,20 @@ mod tests {
         let call = [0x85, 0, 0, 0, 1, 0, 0, 0];
         assert_eq!(check(&[mov(0, 2), call, EXIT], 2), Err(2));
         // r6 survives a call: r0 = r6.
-        assert_eq!(
-            check(&[mov(6, 2), call, [0xbf, 0x60, 0, 0, 0, 0, 0, 0], EXIT], 2),
-            Ok(())
-        );
+        assert_eq!(check(&[mov(6, 2), call, [0xbf, 0x60, 0, 0, 0, 0, 0, 0], EXIT], 2), Ok(()));
     }
 
     #[test]
     fn a_loop_ends() {
         assert_eq!(check(&[mov(0, 2), branch(-2), EXIT], 2), Ok(()));
         // r0 += 1 in a loop.
-        assert_eq!(
-            check(
-                &[mov(0, 2), [0x07, 0, 0, 0, 1, 0, 0, 0], branch(-2), EXIT],
-                2
-            ),
-            Err(3)
-        );
+        assert_eq!(check(&[mov(0, 2), [0x07, 0, 0, 0, 1, 0, 0, 0], branch(-2), EXIT], 2), Err(3));
     }
 
     #[test]
     fn a_loaded_verdict_and_a_way_out_of_the_code_are_found() {
         // w0 = *(u32 *)(r1 + 0)
-        assert_eq!(
-            check(&[mov(0, 2), [0x61, 0x10, 0, 0, 0, 0, 0, 0], EXIT], 2),
-            Err(2)
-        );
+        assert_eq!(check(&[mov(0, 2), [0x61, 0x10, 0, 0, 0, 0, 0, 0], EXIT], 2), Err(2));
         assert_eq!(check(&[mov(0, 2)], 2), Err(1));
     }
 }
