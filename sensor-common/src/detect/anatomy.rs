@@ -1,7 +1,7 @@
 //! The anatomy of a reset: which code path made it. Most resets are explained by it, and explained away.
 
 use crate::{
-    flow::{Flow, RECORDED, Segment, TcpFlags},
+    flow::{Bits, Flow, RECORDED, Segment, TcpFlags},
     kind::Kind,
     seq::SeqNumber,
     track::within,
@@ -117,6 +117,10 @@ pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
         } else {
             RstClass::Stateless
         };
+    }
+    if d.bits.any(Bits::FIN) && within(packet.seq, d.isn, d.nxt) {
+        // The side has closed: it answers late data, by an acknowledgment that the recorder has forgotten.
+        return RstClass::Stateless;
     }
     if d_known && r.flags.any(TcpFlags::ACK) && (within(packet.seq, r.ack, d.nxt) || packet.seq.0 == d.nxt.0) {
         return RstClass::Abort;

@@ -109,8 +109,8 @@ macro_rules! evidence {
 evidence! {
     /// A reset whose hop distance differs by at least 2 from the side's stable baseline.
     TTL_RST = 0, "ttl-rst-mismatch", 6;
-    /// The same, by exactly one hop, or with another initial TTL: a reroute does that too.
-    TTL_NEAR = 1, "ttl-near-miss", 2;
+    /// The same by exactly one hop, which a reroute does too, or against a baseline of two segments only.
+    TTL_WEAK = 1, "ttl-weak-mismatch", 2;
     /// A FIN from another distance than the segments around it.
     TTL_FIN = 2, "ttl-fin-mismatch", 6;
     /// Payload from another distance than the segments around it.
@@ -186,6 +186,13 @@ impl Evidence {
         let bits = if present { bits.0 } else { 0 };
         let found = recall(&self.0);
         keep(&mut self.0, found | bits);
+    }
+
+    /// Takes `bits` out again.
+    #[inline(always)]
+    pub fn drop(&mut self, bits: Self) {
+        let found = recall(&self.0);
+        keep(&mut self.0, found & !bits.0);
     }
 
     /// Whether any of `bits` has been added so far; see [`Evidence::add_if`].

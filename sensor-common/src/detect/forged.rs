@@ -10,7 +10,7 @@ use super::{
     origin::{self, far_bit},
 };
 use crate::{
-    flow::{Bits, End, Flow, TcpFlags},
+    flow::{Bits, End, Flow, RECORDED, TcpFlags},
     kind::Kind,
     opaque::recall,
     passage::{Finding, Passage},
@@ -30,6 +30,10 @@ pub fn reset(flow: &Flow, passage: &mut Passage) {
     passage.finding.about(passage.packet.segment(passage.stamp));
     passage.finding.class = classify(flow, &passage.packet) as u8;
     origin::judge(flow, passage.packet.sender(), &mut passage.finding, Evidence::TTL_RST);
+    if is_stateless(&passage.finding) {
+        // Made without a socket, it has neither the socket's IP-ID nor its TOS.
+        passage.finding.evidence.drop(Evidence::IPID_JUMP);
+    }
     answer(flow, passage);
     history(flow, passage);
     headers(flow, passage);
@@ -84,7 +88,7 @@ fn history(flow: &Flow, passage: &mut Passage) {
         return;
     }
     let acked_before = r.flags.any(TcpFlags::ACK) && packet.seq.before(r.ack) && packet.seq.after(d.isn);
-    let stale = acked_before && !acked_lately(flow, packet.receiver(), packet.seq);
+    let stale = acked_before && !d.bits.any(Bits::FIN) && !acked_lately(flow, packet.receiver(), packet.seq);
     finding.evidence.add_if(stale, Evidence::STALE_SEQ);
 
     let last = &flow.tails[packet.sender()].reset;
@@ -95,8 +99,9 @@ fn history(flow: &Flow, passage: &mut Passage) {
     let ahead = packet.seq.since(last.seq) > 2 && packet.seq.after(d.nxt) && packet.seq.since(r.ack) > 2;
     let answered = flow.tails[packet.receiver()].reset.n > 0;
     finding.evidence.add_if(ahead && r.flags.any(TcpFlags::ACK) && !fin && !answered, Evidence::SEQ_CHANGE);
-    // A field of zero with the flag clear says nothing, and so cannot disagree.
-    let disagree = packet.ack.0 != 0 && last.ack.0 != 0 && packet.ack.0 != last.ack.0;
+    // With the flag clear the field says nothing (some stacks leave old numbers there), and so cannot disagree.
+    let says = packet.flags.any(TcpFlags::ACK) && last.ack.0 != 0;
+    let disagree = says && packet.ack.0 != last.ack.0;
     let impossible = !within(packet.ack, r.isn, r.nxt) || !within(last.ack, r.isn, r.nxt);
     finding.evidence.add_if(disagree && r.bits.any(Bits::ISN) && impossible, Evidence::ACK_CHANGE);
 }
@@ -114,8 +119,8 @@ fn headers(flow: &Flow, passage: &mut Passage) {
     let tos = packet.tos & !3;
     let df = packet.options.any(Options::DONT_FRAGMENT) != d.bits.any(Bits::DF);
     let label = packet.ipid != 0 && packet.ipid != d.ipid && packet.ipid != r.ipid;
-    // Linux mirrors the TOS of what it answers without a socket, and sets DF.
-    let foreign = (tos != d.tos && tos != r.tos) || (!stateless && if v4 { df } else { label });
+    // Linux mirrors the TOS of what it answers without a socket, as that arrived there, and sets DF.
+    let foreign = !stateless && ((tos != d.tos && tos != r.tos) || if v4 { df } else { label });
     finding.evidence.add_if(foreign, Evidence::TOS_DF);
     let agreed = d.bits.any(Bits::TIMESTAMPS) && r.bits.any(Bits::TIMESTAMPS);
     let missing = agreed && !stateless && !packet.options.any(Options::TIMESTAMPS);
@@ -135,7 +140,7 @@ fn against(flow: &Flow, passage: &mut Passage) {
     let linux = is_stateless(finding) && packet.win == 0 && plain && linux_id;
     finding.evidence.add_if(linux, Evidence::LINUX_STATELESS);
     let fin = d.bits.any(Bits::FIN) || r.bits.any(Bits::FIN);
-    let own_distance = !finding.evidence.has(Evidence(Evidence::TTL_RST.0 | Evidence::TTL_NEAR.0));
+    let own_distance = !finding.evidence.has(Evidence(Evidence::TTL_RST.0 | Evidence::TTL_WEAK.0));
     let exact = is(finding, RstClass::Stateless) || is(finding, RstClass::Abort);
     finding.evidence.add_if(fin && own_distance && exact, Evidence::AFTER_FIN);
 }
@@ -166,6 +171,26 @@ pub fn stranger(flow: &Flow, passage: &mut Passage) -> bool {
     passage.finding.evidence.add_if(other_content, Evidence::DUP_CONTENT);
     // Distance is what made it a suspect; without it only other content counts.
     passage.finding.evidence.has(Evidence(Evidence::TTL.0 | Evidence::DUP_CONTENT.0))
+}
+
+/// Judges a segment from the handshake's distance while none is settled yet: did one from elsewhere, just before, begin at the same
+/// byte with other content? Injected answers race the first genuine one. Whether there is anything to tell.
+#[inline(always)]
+pub fn raced(flow: &Flow, passage: &mut Passage) -> bool {
+    let Passage { packet, finding, .. } = passage;
+    for back in 1..RECORDED as u32 {
+        let suspect = last_recorded(flow, packet.sender(), back);
+        let same_start = packet.len > 0 && suspect.len > 0 && packet.seq.0 == suspect.seq.0;
+        if same_start && packet.len != suspect.len as u32 && suspect.ttl != packet.ttl {
+            let apart = origin::hops(suspect.ttl).abs_diff(origin::hops(packet.ttl));
+            finding.about(*suspect);
+            finding.evidence.add_if(true, Evidence::DUP_CONTENT);
+            finding.evidence.add_if(apart >= 2, far_bit(suspect.flags));
+            finding.evidence.add_if(apart < 2, Evidence::TTL_WEAK);
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether a segment shows that the last reset in its sender's name was not the sender's.
@@ -214,13 +239,14 @@ pub fn past_fin(flow: &Flow, passage: &mut Passage) -> bool {
 /// The kind under which a suspicious reset is told: its strongest evidence.
 #[inline(always)]
 pub fn reset_kind(evidence: Evidence) -> Option<Kind> {
-    const ORDER: [(Evidence, Kind); 6] = [
+    const ORDER: [(Evidence, Kind); 7] = [
         (Evidence::TTL_RST, Kind::TtlRstMismatch),
         (Evidence::SEQ_CHANGE, Kind::RstSeqChange),
         (Evidence::ACK_CHANGE, Kind::RstAckChange),
         (Evidence::TOO_FAST, Kind::RstTooFast),
         (Evidence::STALE_SEQ, Kind::DataSeqRst),
         (Evidence::WIN_MIRROR, Kind::WinMirrorPeer),
+        (Evidence::TTL_WEAK, Kind::TtlRstMismatch),
     ];
     ORDER.into_iter().find(|(bit, _)| evidence.any(*bit)).map(|(_, kind)| kind)
 }

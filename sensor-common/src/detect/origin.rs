@@ -30,13 +30,19 @@ pub const FLAPPY: u8 = 3;
 /// The ports whose protocols set their own TTL: BGP, LDP, MSDP (RFC 5082).
 const TTL_SECURITY_PORTS: [u16; 3] = [179, 646, 639];
 
-/// Whether a side's baseline TTL is one to compare with: known from several segments, steady, and not set by the application.
+/// Whether a side's baseline TTL is one to compare with: known from several segments, and comparable at all.
 #[inline(always)]
 pub fn stable(flow: &Flow, d: &End) -> bool {
     let enough = if flow.head.bits.any(HeadBits::HANDSHAKE) { 3 } else { 4 };
+    d.ttl_n >= enough && comparable(flow, d)
+}
+
+/// Whether a side's TTL says anything: it is steady, and the kernel's choice rather than the application's.
+#[inline(always)]
+fn comparable(flow: &Flow, d: &End) -> bool {
     let (a, b) = (flow.head.key.port(Side::A), flow.head.key.port(Side::B));
     let own_ttl = d.ttl <= 2 || d.ttl == 255 || TTL_SECURITY_PORTS.contains(&a) || TTL_SECURITY_PORTS.contains(&b);
-    d.ttl_n >= enough && d.flaps < FLAPPY && !own_ttl
+    d.flaps < FLAPPY && !own_ttl
 }
 
 /// What a TTL says against a baseline.
@@ -75,14 +81,17 @@ pub fn judge(flow: &Flow, sender: usize, finding: &mut Finding, far: Evidence) {
         match distance(d, segment.ttl) {
             Distance::Same => {}
             Distance::OtherInitial => evidence.add_if(true, Evidence::SAME_DISTANCE),
-            Distance::Near => evidence.add_if(true, Evidence::TTL_NEAR),
+            Distance::Near => evidence.add_if(true, Evidence::TTL_WEAK),
             Distance::Far => {
                 evidence.add_if(true, far);
                 evidence.add_if(mirrors_ttl(flow, d, r, segment.ttl, sender), Evidence::TTL_MIRROR);
             }
         }
+    } else {
+        let young = d.ttl_n == 2 && flow.head.bits.any(HeadBits::HANDSHAKE) && comparable(flow, d);
+        evidence.add_if(young && matches!(distance(d, segment.ttl), Distance::Far), Evidence::TTL_WEAK);
     }
-    let elsewhere = evidence.has(Evidence(far.0 | Evidence::TTL_NEAR.0));
+    let elsewhere = evidence.has(Evidence(far.0 | Evidence::TTL_WEAK.0));
     evidence.add_if(elsewhere && hops(segment.ttl) <= 1 && hops(d.ttl) >= 2, Evidence::TTL_ADJACENT);
     evidence.add_if(mirrors_window(d, r, segment.win), Evidence::WIN_MIRROR);
     if flow.head.key.link.ip_version() == 4 && segment.ipid != 0 && d.flags.0 != 0 {

@@ -8,6 +8,7 @@ use crate::{
     flow::{Bits, HeadBits, Side, TcpFlags, Watch},
     kind::Kind,
     passage::Passage,
+    seq::SeqNumber,
     service::ServiceCounter,
     table::{self, Inserted, Place, Storage},
     time::{Clock, millis, seconds},
@@ -129,7 +130,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let exact = d.flags.0 == 0 || packet.seq.0 == d.nxt.0 || packet.seq.0 == r.ack.0;
         let last = &mut flow.tails[packet.sender()].reset;
         last.seq = packet.seq;
-        last.ack = packet.ack;
+        last.ack = if packet.flags.any(TcpFlags::ACK) { packet.ack } else { SeqNumber(0) };
         last.at = passage.stamp;
         last.ttl = packet.ttl;
         last.class = finding.class;
@@ -192,17 +193,25 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                     self.familiar_again(passage);
                 } else if d.ttl_n == REROUTE - 1 {
                     self.two_devices(passage);
+                } else {
+                    self.raced(passage);
                 }
             }
             return;
         }
         if d.ttl_n < REROUTE {
-            // No baseline yet: the latest is as good as any.
+            // No baseline yet: the latest is as good as any, and the one before a known path.
+            let back = ttl == d.ttl_alt;
             d.ttl_alt = d.ttl;
             d.ttl = ttl;
             d.ttl_n = 0;
+            d.bits.set(Bits::REROUTED);
             if d.flags.0 & !(TcpFlags::ECE.0) == TcpFlags::SYN.with(TcpFlags::ACK).0 {
                 flow.head.watch.set(watched);
+            }
+            if back {
+                flow.head.watch.set(watched);
+                self.raced(passage);
             }
             return;
         }
@@ -251,6 +260,22 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         passage.found = 1;
     }
 
+    /// A race between two speakers before a distance is settled.
+    #[inline(never)]
+    fn raced(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        if passage.found != 0 || !forged::raced(flow, passage) {
+            return;
+        }
+        // The loser's distance is no known path.
+        let sender = passage.packet.sender();
+        flow.ends[sender].bits.clear(Bits::REROUTED);
+        flow.head.watch.clear(Watch::stranger(sender));
+        let evidence = passage.finding.evidence;
+        passage.finding.weigh(forged::stranger_kind(evidence));
+        passage.found = 1;
+    }
+
     /// The SYN-ACK came from another distance than all that followed: a SYN proxy or a load balancer shook hands first.
     #[inline(never)]
     fn two_devices(&mut self, passage: &mut Passage) {
@@ -259,14 +284,15 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         flow.head.watch.clear(Watch::stranger(sender));
         let d = &flow.ends[sender];
         let syn_ack = last_recorded(flow, sender, REROUTE as u32);
-        let far = matches!(origin::distance(d, syn_ack.ttl), origin::Distance::Far);
+        let far = origin::hops(syn_ack.ttl).abs_diff(origin::hops(d.ttl)) >= 2;
         if passage.found != 0 || !syn_ack.flags.is_syn_ack() || !far {
             return;
         }
         passage.finding.about(*syn_ack);
         passage.finding.evidence = Evidence::TTL_SYNACK;
         passage.finding.weigh(Kind::TtlSynAckMismatch);
-        passage.finding.settle(Severity::Notice, Confidence::Possible);
+        // Every connection through such a device has it: a fact, no alarm.
+        passage.finding.settle(Severity::Info, Confidence::Possible);
         passage.found = 1;
     }
 

@@ -112,7 +112,7 @@ bit_set! {
         ECN = 8;
         /// This side sent a FIN; [`End::nxt`] lies behind it.
         FIN = 16;
-        /// The baseline TTL moved once and stayed: [`End::ttl_alt`] is a known path too.
+        /// The baseline TTL moved: [`End::ttl_alt`] is a known path too.
         REROUTED = 32;
         /// Its packets carry DF (IPv4).
         DF = 64;
@@ -237,7 +237,7 @@ pub struct End {
 pub struct Reset {
     /// Sequence number of the last one.
     pub seq: SeqNumber,
-    /// Acknowledgment field of the last one.
+    /// Acknowledgment of the last one; 0 if it made none.
     pub ack: SeqNumber,
     /// When it was seen.
     pub at: Stamp,

@@ -63,7 +63,6 @@ pub(super) fn v6<F: Frame>(frame: &F, at: usize, packet: &mut Packet) -> Result<
         0 => frame.wire_len().saturating_sub(at + 40),
         payload => payload,
     };
-    let extensions = if header[6] == TCP { 0 } else { extensions(frame, at + 40, header[6])? };
     let label = be32(header, 0) & 0xf_ffff;
     packet.key.a = [be32(header, 8), be32(header, 12), be32(header, 16), be32(header, 20)];
     packet.key.b = [be32(header, 24), be32(header, 28), be32(header, 32), be32(header, 36)];
@@ -71,44 +70,35 @@ pub(super) fn v6<F: Frame>(frame: &F, at: usize, packet: &mut Packet) -> Result<
     packet.ttl = header[7];
     packet.tos = (be16(header, 0) >> 4) as u8;
     packet.options = Options(0);
-    let len = payload.checked_sub(extensions).ok_or(Counter::BadIpHeader)?;
-    let tcp = at + 40 + extensions;
-    Ok(Payload { at: if extensions == 0 { tcp } else { packet.forget(tcp) }, len })
+    let first = at + 40;
+    if header[6] == TCP {
+        return Ok(Payload { at: first, len: payload });
+    }
+    let tcp = extensions(frame, packet, first, header[6])?;
+    let len = (first + payload).checked_sub(tcp).ok_or(Counter::BadIpHeader)?;
+    Ok(Payload { at: tcp, len })
 }
 
-/// Bytes of extension headers from `at` to the TCP header.
+/// Offset of the TCP header behind the extension headers that begin at `at`.
 #[inline(always)]
-fn extensions<F: Frame>(frame: &F, at: usize, first: u8) -> Result<usize, Counter> {
+fn extensions<F: Frame>(frame: &F, packet: &mut Packet, mut at: usize, first: u8) -> Result<usize, Counter> {
     let mut next = first;
-    let mut skipped = 0;
     for _ in 0..MAX_EXTENSIONS {
-        let size = match next {
+        at = packet.forget(at);
+        let header = frame.bytes::<4>(at).ok_or(Counter::Truncated)?;
+        at += match next {
             // Hop-by-hop, routing, destination options, mobility, HIP, shim6: units of 8 bytes after the first 8.
-            0 | 43 | 60 | 135 | 139 | 140 => {
-                let header = frame.bytes::<2>(at + skipped).ok_or(Counter::Truncated)?;
-                next = header[0];
-                8 + header[1] as usize * 8
-            }
+            0 | 43 | 60 | 135 | 139 | 140 => 8 + header[1] as usize * 8,
             // Authentication header (RFC 4302): units of 4 bytes after the first 8.
-            51 => {
-                let header = frame.bytes::<2>(at + skipped).ok_or(Counter::Truncated)?;
-                next = header[0];
-                8 + header[1] as usize * 4
-            }
+            51 => 8 + header[1] as usize * 4,
             // Fragment.
-            44 => {
-                let header = frame.bytes::<4>(at + skipped).ok_or(Counter::Truncated)?;
-                if be16(header, 2) & 0xfff8 != 0 {
-                    return Err(Counter::Fragments);
-                }
-                next = header[0];
-                8
-            }
+            44 if be16(header, 2) & 0xfff8 != 0 => return Err(Counter::Fragments),
+            44 => 8,
             _ => return Err(Counter::NotTcp),
         };
-        skipped += size;
+        next = header[0];
         if next == TCP {
-            return Ok(skipped);
+            return Ok(packet.forget(at));
         }
     }
     Err(Counter::ExtensionLimit)

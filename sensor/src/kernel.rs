@@ -1,0 +1,188 @@
+//! The kernel side of the agent: load the object, attach it, read what it has to say.
+
+mod attach;
+mod drain;
+mod error;
+mod netdev;
+mod privilege;
+
+use aya::{
+    Ebpf, EbpfLoader, VerifierLogLevel,
+    maps::{Array, MapData, PerCpuArray, RingBuf},
+    programs::{SchedClassifier, Xdp},
+};
+use sensor_common::{
+    config::{ClockSource, Config, HASH_KEYS},
+    counters::{Cpu, Local},
+    table::WAYS,
+};
+use zerocopy::{FromBytes, IntoBytes};
+
+pub use attach::{Attached, Egress, Ingress, Mode};
+pub use drain::{Drain, Drained};
+pub use error::KernelError;
+pub use netdev::{default_interface, interface_index};
+
+/// The production object, built by `cargo xtask build-ebpf`.
+#[cfg(not(feature = "trace"))]
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../sensor-ebpf/object/sensor.bpf.o");
+
+/// The same with a line through aya-log for each frame.
+#[cfg(feature = "trace")]
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../sensor-ebpf/object/sensor-trace.bpf.o");
+
+/// Names another object to load instead of the built-in one: for those who work on the kernel program.
+const OBJECT_VARIABLE: &str = "SENSOR_BPF_OBJECT";
+
+/// What the kernel program is told before it is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Room for this many flows; rounded up to a power of two.
+    pub flows: u32,
+    /// Bytes of the event ring; a power of two.
+    pub ring_bytes: u32,
+    /// Whether one interface sees both directions (mirror port).
+    pub both_directions: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { flows: 131_072, ring_bytes: 4 << 20, both_directions: false }
+    }
+}
+
+/// The loaded kernel program.
+pub struct Kernel {
+    ebpf: Ebpf,
+    config: Config,
+    attached: Vec<attach::Links>,
+}
+
+const XDP: &str = "sensor_xdp";
+const TC_INGRESS: &str = "sensor_ingress";
+const TC_EGRESS: &str = "sensor_egress";
+
+impl Kernel {
+    /// Loads for a live interface: secret hash keys, the kernel's own clocks, rate limits.
+    pub fn load(options: &Options) -> Result<Self, KernelError> {
+        privilege::check()?;
+        let mut config = Config::live(secret()?, bucket_mask(options.flows), options.ring_bytes);
+        config.both_directions = options.both_directions as u8;
+        config.clock = privilege::clock_source()? as u8;
+        Self::load_with(config, options.ring_bytes)
+    }
+
+    /// Loads with a given configuration: for tests and benchmarks.
+    pub fn load_with(config: Config, ring_bytes: u32) -> Result<Self, KernelError> {
+        privilege::raise_memlock();
+        let buckets = config.bucket_mask + 1;
+        let other = std::env::var_os(OBJECT_VARIABLE)
+            .map(|path| std::fs::read(&path).map_err(|cause| KernelError::Object { path: path.into(), cause }))
+            .transpose()?;
+        let mut ebpf = EbpfLoader::new()
+            .override_global("CONFIG", config.as_bytes(), true)
+            .map_max_entries("BUCKETS", buckets)
+            .map_max_entries("FLOWS", buckets * WAYS as u32)
+            .map_max_entries("SERVICES", config.service_mask + 1)
+            .map_max_entries("EVENTS", ring_bytes)
+            .verifier_log_level(VerifierLogLevel::STATS)
+            .load(other.as_deref().unwrap_or(OBJECT))
+            .map_err(KernelError::load)?;
+        let xdp: &mut Xdp = program(&mut ebpf, XDP)?;
+        xdp.load().map_err(KernelError::program)?;
+        for name in [TC_INGRESS, TC_EGRESS] {
+            let tc: &mut SchedClassifier = program(&mut ebpf, name)?;
+            tc.load().map_err(KernelError::program)?;
+        }
+        Ok(Self { ebpf, config, attached: Vec::new() })
+    }
+
+    /// What the program was told.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Attaches both hooks to an interface, in the best way that it allows, and says which that was.
+    pub fn attach(&mut self, interface: &str, mode: Mode) -> Result<Attached, KernelError> {
+        let both = self.config.both_directions != 0;
+        let (links, attached) = attach::attach(&mut self.ebpf, interface, mode, both)?;
+        self.attached.push(links);
+        Ok(attached)
+    }
+
+    /// Detaches from all interfaces. What is in the ring stays there.
+    pub fn detach(&mut self) {
+        for links in self.attached.drain(..) {
+            attach::detach(&mut self.ebpf, links);
+        }
+    }
+
+    /// The ring of events. To be taken once.
+    pub fn events(&mut self) -> Result<RingBuf<MapData>, KernelError> {
+        let map = self.ebpf.take_map("EVENTS").ok_or(KernelError::Missing("EVENTS"))?;
+        RingBuf::try_from(map).map_err(KernelError::Map)
+    }
+
+    /// The counters of all CPUs together.
+    pub fn counters(&self) -> Result<Cpu, KernelError> {
+        let map = self.ebpf.map("CPUS").ok_or(KernelError::Missing("CPUS"))?;
+        let locals: PerCpuArray<_, Bytes<{ size_of::<Local>() }>> = map.try_into().map_err(KernelError::Map)?;
+        let mut sum = Cpu::default();
+        for bytes in locals.get(&0, 0).map_err(KernelError::Map)?.iter() {
+            if let Ok(local) = Local::read_from_bytes(&bytes.0) {
+                sum.add(&local.cpu);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Sets the time that a program with [`ClockSource::Test`] goes by, in nanoseconds.
+    pub fn set_test_time(&mut self, nanos: u64) -> Result<(), KernelError> {
+        debug_assert_eq!(self.config.clock, ClockSource::Test as u8);
+        let map = self.ebpf.map_mut("TEST_CLOCK").ok_or(KernelError::Missing("TEST_CLOCK"))?;
+        let mut clock: Array<_, u64> = map.try_into().map_err(KernelError::Map)?;
+        clock.set(0, nanos, 0).map_err(KernelError::Map)
+    }
+
+    /// The loaded object, for tests and benchmarks that run its programs directly.
+    pub fn ebpf(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+
+    /// In the trace build, prints what the kernel program logs until the task is dropped.
+    #[cfg(feature = "trace")]
+    pub fn trace(&mut self) -> Result<aya_log::EbpfLogger<impl aya_log::Log + use<>>, aya_log::Error> {
+        aya_log::EbpfLogger::init_with_logger(&mut self.ebpf, crate::trace::Stderr)
+    }
+}
+
+/// The program with this name and type.
+fn program<'a, P>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut P, KernelError>
+where
+    &'a mut P: TryFrom<&'a mut aya::programs::Program>,
+{
+    ebpf.program_mut(name).and_then(|program| program.try_into().ok()).ok_or(KernelError::Missing(name))
+}
+
+/// A map value as plain bytes.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Bytes<const N: usize>([u8; N]);
+
+// SAFETY: an array of bytes without padding, for which any value is valid.
+unsafe impl<const N: usize> aya::Pod for Bytes<N> {}
+
+/// Buckets for this many flows, as a mask.
+pub fn bucket_mask(flows: u32) -> u32 {
+    flows.div_ceil(WAYS as u32).max(1).next_power_of_two() - 1
+}
+
+/// Hash keys that nobody can guess.
+fn secret() -> Result<[u64; HASH_KEYS], KernelError> {
+    use std::io::Read as _;
+    let mut keys = [0u64; HASH_KEYS];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(keys.as_mut_bytes()))
+        .map_err(KernelError::Random)?;
+    Ok(keys)
+}

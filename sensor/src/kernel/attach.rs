@@ -1,0 +1,237 @@
+//! Attaching: XDP and tc where the interface allows, and a word on what it did not allow.
+
+use std::fmt;
+
+use aya::{
+    Ebpf,
+    programs::{
+        LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp,
+        tc::{NlOptions, SchedClassifierLinkId, TcAttachOptions, qdisc_add_clsact, qdisc_detach_program},
+        xdp::{XdpLinkId, XdpMode},
+    },
+};
+
+use super::{
+    KernelError, TC_EGRESS, TC_INGRESS, XDP,
+    error::{chain, errno},
+    netdev, program,
+};
+
+/// How to attach to ingress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The best that works: native XDP, generic XDP, tc.
+    #[default]
+    Auto,
+    /// XDP in the driver.
+    Native,
+    /// XDP in the network stack.
+    Generic,
+    /// The tc hook, behind any XDP program.
+    Tc,
+}
+
+impl Mode {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Native => "native",
+            Self::Generic => "generic",
+            Self::Tc => "tc",
+        }
+    }
+}
+
+/// The ingress hook that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ingress {
+    /// XDP in the driver: sees frames as they come.
+    XdpNative,
+    /// XDP in the network stack: may see merged frames.
+    XdpGeneric,
+    /// The tc hook.
+    Tc(Egress),
+}
+
+/// The flavour of the tc hook that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Egress {
+    /// tcx (Linux 6.6): detached when the agent dies.
+    Tcx,
+    /// The clsact qdisc: outlives the agent if it is killed; the next start clears it.
+    Clsact,
+    /// Not attached: one hook sees both directions.
+    None,
+}
+
+/// What was attached where.
+#[derive(Clone, Debug)]
+pub struct Attached {
+    /// The interface.
+    pub interface: String,
+    /// Its index.
+    pub ifindex: u32,
+    /// The ingress hook.
+    pub ingress: Ingress,
+    /// The egress hook.
+    pub egress: Egress,
+    /// Why better hooks were not taken.
+    pub notes: Vec<String>,
+}
+
+impl fmt::Display for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tc = |flavour| match flavour {
+            Egress::Tcx => "tcx",
+            Egress::Clsact => "tc (clsact)",
+            Egress::None => "nothing",
+        };
+        let ingress = match self.ingress {
+            Ingress::XdpNative => "native XDP",
+            Ingress::XdpGeneric => "generic XDP",
+            Ingress::Tc(flavour) => tc(flavour),
+        };
+        write!(f, "{}: ingress by {ingress}, egress by {}", self.interface, tc(self.egress))?;
+        if !self.notes.is_empty() {
+            write!(f, " ({})", self.notes.join("; "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Links to take down again.
+pub(super) struct Links {
+    xdp: Option<XdpLinkId>,
+    tc: Vec<(&'static str, SchedClassifierLinkId)>,
+}
+
+pub(super) fn attach(
+    ebpf: &mut Ebpf,
+    interface: &str,
+    mode: Mode,
+    both_directions: bool,
+) -> Result<(Links, Attached), KernelError> {
+    let ifindex = netdev::interface_index(interface)?;
+    let mut notes = Vec::new();
+    let mut links = Links { xdp: None, tc: Vec::new() };
+    let failed = |notes: &[String]| KernelError::Attach { interface: interface.into(), cause: notes.join("; ") };
+
+    let ingress = match xdp(ebpf, ifindex, mode, &mut notes)? {
+        Some((link, ingress)) => {
+            links.xdp = Some(link);
+            ingress
+        }
+        None if matches!(mode, Mode::Native | Mode::Generic) => {
+            let (mode, cause) = (mode.name(), notes.join("; "));
+            return Err(KernelError::Mode { interface: interface.into(), mode, cause });
+        }
+        None => {
+            let Some((link, flavour)) = tc(ebpf, TC_INGRESS, interface, TcAttachType::Ingress, &mut notes)? else {
+                return Err(failed(&notes));
+            };
+            links.tc.push((TC_INGRESS, link));
+            Ingress::Tc(flavour)
+        }
+    };
+    let mut egress = Egress::None;
+    if !both_directions {
+        match tc(ebpf, TC_EGRESS, interface, TcAttachType::Egress, &mut notes)? {
+            Some((link, flavour)) => {
+                links.tc.push((TC_EGRESS, link));
+                egress = flavour;
+            }
+            None => {
+                detach(ebpf, links);
+                return Err(failed(&notes));
+            }
+        }
+    }
+    Ok((links, Attached { interface: interface.into(), ifindex, ingress, egress, notes }))
+}
+
+/// Takes an XDP hook, native before generic. `None` if there is none to take; the notes say why.
+fn xdp(
+    ebpf: &mut Ebpf,
+    ifindex: u32,
+    mode: Mode,
+    notes: &mut Vec<String>,
+) -> Result<Option<(XdpLinkId, Ingress)>, KernelError> {
+    let ladder: &[_] = match mode {
+        Mode::Auto => &[(XdpMode::Driver, Ingress::XdpNative), (XdpMode::Skb, Ingress::XdpGeneric)],
+        Mode::Native => &[(XdpMode::Driver, Ingress::XdpNative)],
+        Mode::Generic => &[(XdpMode::Skb, Ingress::XdpGeneric)],
+        Mode::Tc => &[],
+    };
+    if !ladder.is_empty()
+        && let Some(owner) = netdev::xdp_owner(ifindex)
+    {
+        // A second one would have to push it out. It was there first.
+        notes.push(format!("XDP is taken by program {owner}, which is left alone"));
+        return Ok(None);
+    }
+    let program: &mut Xdp = program(ebpf, XDP)?;
+    for &(mode, ingress) in ladder {
+        match program.attach_to_if_index(ifindex, mode) {
+            Ok(link) => return Ok(Some((link, ingress))),
+            Err(error) => {
+                let name = if mode == XdpMode::Driver { "native" } else { "generic" };
+                notes.push(format!("{name} XDP refused: {}", reason(&error)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Takes a tc hook, tcx before clsact. `None` if neither is to be had; the notes say why.
+fn tc(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    interface: &str,
+    hook: TcAttachType,
+    notes: &mut Vec<String>,
+) -> Result<Option<(SchedClassifierLinkId, Egress)>, KernelError> {
+    let program: &mut SchedClassifier = program(ebpf, name)?;
+    let tcx = match program.attach_with_options(interface, hook, TcAttachOptions::TcxOrder(LinkOrder::default())) {
+        Ok(link) => return Ok(Some((link, Egress::Tcx))),
+        Err(error) => reason(&error),
+    };
+    // The qdisc may be there already, also of others; adding it twice is refused and harmless. A filter of ours that a killed
+    // agent left is not.
+    let _ = qdisc_add_clsact(interface);
+    let _ = qdisc_detach_program(interface, hook, name);
+    match program.attach_with_options(interface, hook, TcAttachOptions::Netlink(NlOptions::default())) {
+        Ok(link) => Ok(Some((link, Egress::Clsact))),
+        Err(error) => {
+            notes.push(format!("tcx refused: {tcx}; clsact refused: {}", reason(&error)));
+            Ok(None)
+        }
+    }
+}
+
+/// The kernel's word on a refusal, with what usually lies behind it.
+fn reason(error: &ProgramError) -> String {
+    let hint = match errno(error) {
+        Some(libc::EBUSY) => "another program is attached",
+        Some(libc::EOPNOTSUPP) => "the driver does not support it",
+        Some(libc::EINVAL) => "the driver or the kernel does not support it here",
+        Some(libc::ERANGE | libc::EMSGSIZE) => "the MTU is too large for it",
+        Some(libc::EPERM | libc::EACCES) => "CAP_NET_ADMIN is missing",
+        Some(libc::ENODEV) => "the interface is gone",
+        _ => return chain(error),
+    };
+    format!("{hint} ({})", chain(error))
+}
+
+pub(super) fn detach(ebpf: &mut Ebpf, links: Links) {
+    // What is gone already (the interface was removed) needs no detaching.
+    if let Some(link) = links.xdp
+        && let Ok(xdp) = program::<Xdp>(ebpf, XDP)
+    {
+        let _ = xdp.detach(link);
+    }
+    for (name, link) in links.tc {
+        if let Ok(tc) = program::<SchedClassifier>(ebpf, name) {
+            let _ = tc.detach(link);
+        }
+    }
+}

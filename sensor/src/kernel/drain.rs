@@ -1,0 +1,97 @@
+//! Draining the ring: never waits for anybody who reads what it found.
+
+use std::time::Duration;
+
+use aya::maps::{MapData, RingBuf};
+use bytes::{Bytes, BytesMut};
+use sensor_common::{detect::Severity, event::Event};
+use tokio::{io::unix::AsyncFd, sync::mpsc, time};
+
+/// How long a mild event may lie in the ring: the kernel wakes the reader for severe ones only.
+const TIMER: Duration = Duration::from_millis(10);
+
+/// How long the reader lets events gather after a wake-up, so that a burst costs few of them.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// Events that may wait for their readers.
+const QUEUE: usize = 32_768;
+
+/// Room in the queue that mild events leave to severe ones.
+const RESERVED: usize = QUEUE / 4;
+
+/// What became of the events that the kernel submitted: received = queued + dropped + undecodable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Taken out of the ring.
+    pub received: u64,
+    /// Handed on.
+    pub queued: u64,
+    /// Dropped because their readers were too slow.
+    pub dropped: u64,
+    /// Not of this agent's layout.
+    pub undecodable: u64,
+}
+
+/// The reader of the ring.
+pub struct Drain {
+    ring: AsyncFd<RingBuf<MapData>>,
+    arena: BytesMut,
+    queue: mpsc::Sender<Bytes>,
+    drained: Drained,
+}
+
+impl Drain {
+    /// A drain of this ring, and the queue in which its records arrive. Must be called within a tokio runtime.
+    pub fn new(ring: RingBuf<MapData>) -> std::io::Result<(Self, mpsc::Receiver<Bytes>)> {
+        let (queue, records) = mpsc::channel(QUEUE);
+        // SAFETY: the ring owns its descriptor and keeps it open and the same for as long as it lives.
+        let ring = unsafe { AsyncFd::register(ring) }.map_err(std::io::Error::from)?;
+        let drain = Self { ring, arena: BytesMut::new(), queue, drained: Drained::default() };
+        Ok((drain, records))
+    }
+
+    /// Drains until the future is dropped.
+    pub async fn run(&mut self) -> std::io::Result<()> {
+        let mut timer = time::interval(TIMER);
+        timer.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                ready = self.ring.readable_mut() => ready?.clear_ready(),
+                _ = timer.tick() => {}
+            }
+            if self.empty() > 0 {
+                time::sleep(GATHER).await;
+            }
+        }
+    }
+
+    /// Takes out what is there now; how many records.
+    pub fn empty(&mut self) -> u64 {
+        let before = self.drained.received;
+        let Self { ring, arena, queue, drained } = self;
+        while let Some(record) = ring.get_mut().next() {
+            drained.received += 1;
+            let Some(event) = Event::decode(&record) else {
+                drained.undecodable += 1;
+                continue;
+            };
+            let mild = event.severity() < Severity::Warn;
+            if mild && queue.capacity() < RESERVED {
+                drained.dropped += 1;
+                continue;
+            }
+            // One allocation serves many records; each is a counted slice of it.
+            arena.extend_from_slice(&record);
+            match queue.try_send(arena.split().freeze()) {
+                Ok(()) => drained.queued += 1,
+                Err(_) => drained.dropped += 1,
+            }
+        }
+        drained.received - before
+    }
+
+    /// The account so far.
+    pub fn drained(&self) -> Drained {
+        self.drained
+    }
+}

@@ -1,0 +1,55 @@
+//! What the agent needs of the kernel and of its own privileges, checked before anything is tried.
+
+use std::fs;
+
+use sensor_common::config::ClockSource;
+
+use super::KernelError;
+
+const NEEDED: [(u32, &str); 3] = [(12, "CAP_NET_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
+const SYS_ADMIN: u32 = 21;
+
+/// Whether the process may load and attach.
+pub(super) fn check() -> Result<(), KernelError> {
+    let Some(effective) = capabilities() else { return Ok(()) };
+    let has = |capability: u32| effective >> capability & 1 != 0;
+    let missing: Vec<_> = NEEDED
+        .iter()
+        // Before 5.8, and for old containers, CAP_SYS_ADMIN stands for the two newer ones.
+        .filter(|(capability, _)| !has(*capability) && !(*capability > 12 && has(SYS_ADMIN)))
+        .map(|(_, name)| *name)
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(KernelError::Privilege { missing: missing.join(" and ") }) }
+}
+
+fn capabilities() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
+/// The clock that the running kernel offers; an error if it is too old for the rest.
+pub(super) fn clock_source() -> Result<ClockSource, KernelError> {
+    let version = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let version = version.trim();
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok());
+    let running: (u32, u32) = (numbers.next().unwrap_or(u32::MAX), numbers.next().unwrap_or(0));
+    for (feature, since, needed) in [
+        ("the event ring (BPF_MAP_TYPE_RINGBUF)", (5, 8), "5.8"),
+        ("detaching when the agent dies (XDP links)", (5, 9), "5.9"),
+        ("compare-and-swap in BPF programs", (5, 12), "5.12"),
+    ] {
+        if running < since {
+            return Err(KernelError::TooOld { version: version.into(), feature, needed });
+        }
+    }
+    // The coarse clock is older (5.11) than what is needed anyway.
+    Ok(ClockSource::CoarseAndFine)
+}
+
+/// Kernels before 5.11 count maps against the limit of locked memory.
+pub(super) fn raise_memlock() {
+    let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: a plain system call on a valid struct. Failing is fine: newer kernels do not ask.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &unlimited) };
+}
