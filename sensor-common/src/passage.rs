@@ -3,8 +3,8 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
-    detect::{Confidence, Evidence, Severity},
-    flow::Segment,
+    detect::{Confidence, Evidence, Severity, evidence::severity, forged::reset_kind},
+    flow::{Reset, Segment},
     kind::Kind,
     service::ServiceCounter,
     time::Stamp,
@@ -70,8 +70,28 @@ pub struct Finding {
     pub class: u8,
     /// In half points.
     pub score: i8,
+    /// How to conclude from the evidence: [`Rule`] as a number.
+    pub rule: u8,
     /// Keeps the record free of padding.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
+}
+
+/// How severity and confidence follow from a finding's evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Rule {
+    /// By its score.
+    Score = 0,
+    /// A reset: by its score; above info its strongest evidence names it.
+    Reset = 1,
+    /// A segment from elsewhere: distance alone is info, since parallel paths look the same.
+    Stranger = 2,
+    /// A side carried on after a reset: what spoke against the reset speaks again.
+    CarriedOn = 3,
+    /// A fact: info.
+    Fact = 4,
+    /// Unusual by itself: notice.
+    Oddity = 5,
 }
 
 impl Finding {
@@ -84,25 +104,42 @@ impl Finding {
         self.class = 255;
     }
 
-    /// Draws the conclusions that the evidence alone allows.
+    /// Names it.
     #[inline(always)]
-    pub fn weigh(&mut self, kind: Kind) {
-        self.score = self.evidence.score();
+    pub fn name(&mut self, kind: Kind, rule: Rule) {
         self.kind = kind as u8;
-        self.severity = self.evidence.severity() as u8;
-        self.confidence = self.evidence.confidence() as u8;
+        self.rule = rule as u8;
+    }
+
+    /// Concludes from the evidence. `reset` is what is remembered of resets in the sender's name.
+    #[inline(always)]
+    pub fn conclude(&mut self, reset: &mut Reset) {
+        let before = if self.rule == Rule::CarriedOn as u8 && reset.score > 0 { reset.score } else { 0 };
+        self.score = self.evidence.score() + before;
+        self.severity = severity(self.score) as u8;
+        self.confidence = self.evidence.confidence(self.score) as u8;
+        if self.rule == Rule::Reset as u8 {
+            reset.score = if reset.n > 1 && reset.score > self.score { reset.score } else { self.score };
+            if self.severity > Severity::Info as u8
+                && let Some(kind) = reset_kind(self.evidence)
+            {
+                self.kind = kind as u8;
+            }
+        } else if self.rule == Rule::CarriedOn as u8 {
+            self.severity = Severity::Alert as u8;
+        } else if self.rule == Rule::Oddity as u8 {
+            self.severity = Severity::Notice as u8;
+        } else if self.rule == Rule::Fact as u8
+            || (self.rule == Rule::Stranger as u8 && self.score == self.evidence.only(Evidence::TTL).score())
+        {
+            self.severity = Severity::Info as u8;
+            self.confidence = Confidence::Possible as u8;
+        }
     }
 
     /// Whether it is worth no more than an entry in the log.
     #[inline(always)]
     pub fn is_mild(&self) -> bool {
         self.severity < Severity::Warn as u8
-    }
-
-    /// Sets severity and confidence where a kind has its own.
-    #[inline(always)]
-    pub fn settle(&mut self, severity: Severity, confidence: Confidence) {
-        self.severity = severity as u8;
-        self.confidence = confidence as u8;
     }
 }

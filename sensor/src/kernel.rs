@@ -148,12 +148,6 @@ impl Kernel {
     pub fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
-
-    /// In the trace build, prints what the kernel program logs until the task is dropped.
-    #[cfg(feature = "trace")]
-    pub fn trace(&mut self) -> Result<aya_log::EbpfLogger<impl aya_log::Log + use<>>, aya_log::Error> {
-        aya_log::EbpfLogger::init_with_logger(&mut self.ebpf, crate::trace::Stderr)
-    }
 }
 
 /// The program with this name and type.

@@ -212,26 +212,26 @@ impl Evidence {
         Self::ALL.iter().filter(move |(bit, ..)| self.any(*bit)).map(|&(_, id, weight)| (id, weight))
     }
 
-    /// Severity by score: notice at 2 points, warn at 3, alert at 5.
-    #[inline(always)]
-    pub const fn severity(self) -> Severity {
-        match self.score() {
-            10.. => Severity::Alert,
-            6.. => Severity::Warn,
-            4.. => Severity::Notice,
-            _ => Severity::Info,
-        }
-    }
-
     /// Confidence by score, proven where what followed contradicts the packet.
     #[inline(always)]
-    pub const fn confidence(self) -> Confidence {
-        match self.score() {
+    pub const fn confidence(self, score: i8) -> Confidence {
+        match score {
             10.. if self.any(Self::CONCLUSIVE) => Confidence::Proven,
             6.. => Confidence::Likely,
             2.. => Confidence::Possible,
             _ => Confidence::None,
         }
+    }
+}
+
+/// Severity by score in half points: notice at 2 points, warn at 3, alert at 5.
+#[inline(always)]
+pub const fn severity(score: i8) -> Severity {
+    match score {
+        10.. => Severity::Alert,
+        6.. => Severity::Warn,
+        4.. => Severity::Notice,
+        _ => Severity::Info,
     }
 }
 
@@ -243,18 +243,18 @@ mod tests {
     fn seed_1_scores_as_the_catalogue_adds_it_up() {
         let found = Evidence(Evidence::TTL_RST.0 | Evidence::TTL_ADJACENT.0 | Evidence::WIN_MIRROR.0);
         assert_eq!(found.score(), 12);
-        assert_eq!(found.severity(), Severity::Alert);
-        assert_eq!(found.confidence(), Confidence::Likely);
+        assert_eq!(severity(found.score()), Severity::Alert);
+        assert_eq!(found.confidence(found.score()), Confidence::Likely);
     }
 
     #[test]
     fn a_single_weak_piece_alarms_nobody() {
         for &(bit, id, weight) in Evidence::ALL {
             if weight < 4 {
-                assert_eq!(bit.severity(), Severity::Info, "{id}");
+                assert_eq!(severity(bit.score()), Severity::Info, "{id}");
             }
         }
-        assert_eq!(Evidence::WIN_MIRROR.severity(), Severity::Notice);
+        assert_eq!(severity(Evidence::WIN_MIRROR.score()), Severity::Notice);
     }
 
     #[test]

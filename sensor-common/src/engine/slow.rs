@@ -3,11 +3,11 @@
 use super::{Engine, NOTHING, NUMBERS, Ring};
 use crate::{
     counters::Counter,
-    detect::{Confidence, Evidence, RstClass, Severity, anatomy::last_recorded, forged, handshake, origin},
+    detect::{Evidence, RstClass, anatomy::last_recorded, forged, handshake, origin},
     event::Hook,
     flow::{Bits, HeadBits, Side, TcpFlags, Watch},
     kind::Kind,
-    passage::Passage,
+    passage::{Passage, Rule},
     seq::SeqNumber,
     service::ServiceCounter,
     table::{self, Inserted, Place, Storage},
@@ -82,6 +82,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             }
         }
         if passage.found != 0 {
+            self.conclude(passage);
             self.tell(passage);
         }
     }
@@ -114,18 +115,21 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         passage.found = 1;
     }
 
-    /// Concludes on a reset and keeps what later segments are compared with.
+    /// Draws the conclusions of what was found.
+    #[inline(never)]
+    fn conclude(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let sender = passage.packet.sender();
+        passage.finding.conclude(&mut flow.tails[sender].reset);
+    }
+
+    /// Names a reset, and keeps what later segments are compared with.
     #[inline(never)]
     fn remember_reset(&mut self, passage: &mut Passage) {
         let Passage { packet, finding, .. } = passage;
         let Some(flow) = self.storage.flow(passage.index) else { return };
         let class = RstClass::from_u8(finding.class).unwrap_or(RstClass::Unjudged);
-        finding.weigh(class.kind());
-        if finding.severity > Severity::Info as u8
-            && let Some(kind) = forged::reset_kind(finding.evidence)
-        {
-            finding.kind = kind as u8;
-        }
+        finding.name(class.kind(), Rule::Reset);
         let (d, r) = track::ends(flow, packet.sender());
         let exact = d.flags.0 == 0 || packet.seq.0 == d.nxt.0 || packet.seq.0 == r.ack.0;
         let last = &mut flow.tails[packet.sender()].reset;
@@ -134,7 +138,6 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         last.at = passage.stamp;
         last.ttl = packet.ttl;
         last.class = finding.class;
-        last.score = if last.n > 0 && last.score > finding.score { last.score } else { finding.score };
         last.n = last.n.saturating_add(1);
         flow.head.watch.set(Watch::reset(packet.sender()));
         if exact && finding.class != RstClass::Nonconforming as u8 {
@@ -159,11 +162,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         finding.about(passage.packet.segment(passage.stamp));
         finding.delay = passage.stamp.since(last.at);
         finding.evidence = Evidence::CARRIED_ON;
-        finding.weigh(Kind::RstSeqData);
-        // What spoke against the reset speaks again, now that it is contradicted.
-        finding.score += if last.score > 0 { last.score } else { 0 };
-        let confidence = if finding.score >= 10 { Confidence::Proven } else { Confidence::Likely };
-        finding.settle(Severity::Alert, confidence);
+        finding.name(Kind::RstSeqData, Rule::CarriedOn);
         passage.found = 1;
     }
 
@@ -176,7 +175,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
         flow.ends[passage.packet.sender()].bits.clear(Bits::FIN);
         flow.head.closed = 0;
-        passage.finding.weigh(Kind::DataAfterFin);
+        passage.finding.name(Kind::DataAfterFin, Rule::Score);
         passage.found = 1;
     }
 
@@ -247,15 +246,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if !found {
             return;
         }
-        let finding = &mut passage.finding;
-        let evidence = finding.evidence;
-        finding.weigh(forged::stranger_kind(evidence));
         if d.flaps == origin::FLAPPY {
-            finding.kind = Kind::TtlFlap as u8;
-            finding.settle(Severity::Notice, Confidence::Possible);
-        } else if finding.score == evidence.only(Evidence::TTL).score() {
-            // Distance alone, from a side that is still there: parallel paths look like that.
-            finding.settle(Severity::Info, Confidence::Possible);
+            passage.finding.name(Kind::TtlFlap, Rule::Oddity);
+        } else {
+            passage.finding.name(forged::stranger_kind(passage.finding.evidence), Rule::Stranger);
         }
         passage.found = 1;
     }
@@ -271,8 +265,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let sender = passage.packet.sender();
         flow.ends[sender].bits.clear(Bits::REROUTED);
         flow.head.watch.clear(Watch::stranger(sender));
-        let evidence = passage.finding.evidence;
-        passage.finding.weigh(forged::stranger_kind(evidence));
+        passage.finding.name(forged::stranger_kind(passage.finding.evidence), Rule::Score);
         passage.found = 1;
     }
 
@@ -290,9 +283,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
         passage.finding.about(*syn_ack);
         passage.finding.evidence = Evidence::TTL_SYNACK;
-        passage.finding.weigh(Kind::TtlSynAckMismatch);
-        // Every connection through such a device has it: a fact, no alarm.
-        passage.finding.settle(Severity::Info, Confidence::Possible);
+        // Every connection through such a device has it.
+        passage.finding.name(Kind::TtlSynAckMismatch, Rule::Fact);
         passage.found = 1;
     }
 
@@ -322,7 +314,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if handshake::second_syn_ack(flow, passage) {
             passage.learn = NOTHING;
             let far = passage.finding.evidence.any(Evidence::TTL);
-            passage.finding.weigh(if far { Kind::TtlSynAckMismatch } else { Kind::SynAckIsnChange });
+            passage.finding.name(if far { Kind::TtlSynAckMismatch } else { Kind::SynAckIsnChange }, Rule::Score);
             passage.found = 1;
             return;
         }

@@ -16,7 +16,7 @@ pub(super) fn check() -> Result<(), KernelError> {
     let missing: Vec<_> = NEEDED
         .iter()
         // Before 5.8, and for old containers, CAP_SYS_ADMIN stands for the two newer ones.
-        .filter(|(capability, _)| !has(*capability) && !(*capability > 12 && has(SYS_ADMIN)))
+        .filter(|(capability, _)| !(has(*capability) || (*capability > 12 && has(SYS_ADMIN))))
         .map(|(_, name)| *name)
         .collect();
     if missing.is_empty() { Ok(()) } else { Err(KernelError::Privilege { missing: missing.join(" and ") }) }
