@@ -9,7 +9,7 @@ use sensor_common::{
     service::Service,
     table::{Bucket, Storage, WAYS},
     time::Clock,
-    wire::Slice,
+    wire::{Packet, Slice},
 };
 use zerocopy::FromZeros;
 
@@ -52,6 +52,18 @@ impl Host {
     #[inline]
     pub fn drain(&mut self) -> std::vec::Drain<'_, Event> {
         self.findings.0.drain(..)
+    }
+
+    /// Whether there are findings to take.
+    #[inline]
+    pub fn has_findings(&self) -> bool {
+        !self.findings.0.is_empty()
+    }
+
+    /// The segment last judged; what it holds after a frame that was not is of no use.
+    #[inline]
+    pub fn packet(&self) -> &Packet {
+        &self.local.passage.packet
     }
 
     /// Counters.

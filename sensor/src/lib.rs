@@ -1,6 +1,12 @@
 //! The agent: loads the kernel program, drains its events, reads captures through the same engine, and reports.
 
+pub mod agent;
 pub mod capture;
+pub mod cli;
+pub mod demo;
+pub mod failure;
 pub mod host;
 pub mod kernel;
 pub mod lab;
+pub mod replay;
+pub mod report;

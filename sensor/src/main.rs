@@ -1,3 +1,39 @@
 //! The `sensor` command.
 
-fn main() {}
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use sensor::{
+    agent,
+    cli::{Cli, Verb},
+    demo,
+    failure::Failure,
+    replay,
+};
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().verb) {
+        Ok(code) => code,
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Not `eprintln!`, which panics where nobody listens.
+            let _ = writeln!(io::stderr(), "sensor: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(verb: &Verb) -> Result<ExitCode, Failure> {
+    match verb {
+        Verb::Attach(options) => agent::attach(options).map(|()| ExitCode::SUCCESS),
+        Verb::Demo(options) => demo::run(options).map(|()| ExitCode::SUCCESS),
+        Verb::Replay(options) => {
+            let worst = replay::run(options)?.worst();
+            let failed = options.fail_on.is_some_and(|limit| worst >= Some(limit));
+            Ok(ExitCode::from(u8::from(failed)))
+        }
+    }
+}

@@ -99,7 +99,7 @@ impl CaptureError {
         Self::NotACapture { start: hex.join(" ") }
     }
 
-    pub(super) fn unsupported_link(link: u32, frame: u64) -> Self {
+    pub(crate) fn unsupported_link(link: u32, frame: u64) -> Self {
         Self::UnsupportedLink { frame, link, name: link::name(link) }
     }
 }

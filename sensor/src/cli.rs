@@ -1,0 +1,184 @@
+//! The command line.
+
+use std::{io, path::PathBuf};
+
+use anstream::{AutoStream, ColorChoice};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use sensor_common::detect::Severity;
+
+use crate::{
+    replay::Net,
+    report::{Output, Style},
+};
+
+/// Passive TCP anomaly sensor: says who killed a connection.
+///
+/// Exit codes: 0 fine, 1 `--fail-on` was given and something as severe was found, 2 error.
+#[derive(Debug, Parser)]
+#[command(name = "sensor", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Watch interfaces of this host.
+    Attach(Attach),
+    /// Read a capture through the same engine.
+    Replay(Replay),
+    /// Show a forged reset being caught, in a network of its own.
+    Demo(Demo),
+}
+
+/// Watch interfaces of this host.
+#[derive(Clone, Debug, Args)]
+pub struct Attach {
+    /// Interface to watch, may be repeated [default: those with a default route].
+    #[arg(short, long = "interface", value_name = "IFACE")]
+    pub interfaces: Vec<String>,
+    /// Where to attach on the way in.
+    #[arg(long, value_enum, default_value_t = Mode::Auto)]
+    pub mode: Mode,
+    /// `both` for a mirror port, where one hook sees both directions.
+    #[arg(long, value_enum, default_value_t = Direction::In)]
+    pub direction: Direction,
+    /// Connections followed at a time, 392 bytes each; rounded up to a power of two.
+    #[arg(long, value_name = "N", default_value_t = FLOWS, value_parser = flows())]
+    pub flows: u32,
+    /// Stop after so many seconds.
+    #[arg(long, value_name = "SECS")]
+    pub duration: Option<u64>,
+    /// How to report.
+    #[command(flatten)]
+    pub report: Report,
+}
+
+/// Read a capture through the same engine.
+#[derive(Clone, Debug, Args)]
+pub struct Replay {
+    /// Capture in pcap or pcapng format; `-` is stdin.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Address or network on the sensor's side, may be repeated. Without it, it is guessed from the first 512 TCP segments.
+    #[arg(long, value_name = "ADDR[/LEN]")]
+    pub local: Vec<Net>,
+    /// Exit with 1 if anything at least this severe was found, printed or not.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity())]
+    pub fail_on: Option<Severity>,
+    /// Connections followed at a time, 392 bytes each; rounded up to a power of two.
+    #[arg(long, value_name = "N", default_value_t = FLOWS, value_parser = flows())]
+    pub flows: u32,
+    /// How to report.
+    #[command(flatten)]
+    pub report: Report,
+}
+
+/// Show a forged reset being caught, in a network of its own.
+#[derive(Clone, Debug, Args)]
+pub struct Demo {
+    /// How to report.
+    #[command(flatten)]
+    pub report: Report,
+}
+
+/// How to report.
+#[derive(Clone, Debug, Args)]
+pub struct Report {
+    /// `compact` is for people, its summary on stdout; `json` is one object a line, the summary on stderr.
+    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
+    pub output: Output,
+    /// Tell nothing milder [default: notice; info with `--output json`].
+    #[arg(long, value_name = "SEVERITY", value_parser = severity())]
+    pub min_severity: Option<Severity>,
+    /// When to colour; `auto` also heeds NO_COLOR.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+impl Report {
+    /// The style, for a report on stdout.
+    pub fn style(&self) -> Style {
+        let mild = if self.output == Output::Json { Severity::Info } else { Severity::Notice };
+        let color = match self.color {
+            Color::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        Style { output: self.output, min_severity: self.min_severity.unwrap_or(mild), color }
+    }
+}
+
+/// Where to attach on the way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// The fastest that the interface allows.
+    Auto,
+    /// XDP in the driver.
+    Native,
+    /// XDP in the kernel's generic path.
+    Generic,
+    /// Traffic control, where XDP is taken or refused.
+    Tc,
+}
+
+/// What the ingress hook sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Direction {
+    /// What comes in; what goes out is seen at egress.
+    In,
+    /// Both directions: a mirror port.
+    Both,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR says otherwise.
+    Auto,
+    /// Also in files and pipes.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// Connections followed at a time, unless told otherwise.
+const FLOWS: u32 = 131_072;
+
+/// What a table can be asked to hold: 6.5 GB at the most.
+fn flows() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(64..=1 << 24)
+}
+
+fn severity() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(Severity::ALL.map(Severity::name))
+        .map(|name| Severity::ALL.into_iter().find(|s| s.name() == name).unwrap_or(Severity::Info))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn severities_and_networks_are_checked() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(parse("sensor replay x.pcap --local 10.0.0.0/8 --local ::1 --fail-on warn").is_ok());
+        assert!(parse("sensor replay x.pcap --local 10.0.0.0/33").is_err());
+        assert!(parse("sensor replay x.pcap --fail-on fatal").is_err());
+        assert!(parse("sensor replay x.pcap --flows 1").is_err());
+        assert!(parse("sensor attach -i eth0 -i eth1 --mode tc --direction both --duration 5").is_ok());
+        assert!(parse("sensor demo --output json --color never").is_ok());
+    }
+}

@@ -1,0 +1,181 @@
+//! Reads a capture through the engine, streaming, in constant memory.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufWriter, Read, StdoutLock, Write},
+    path::Path,
+};
+
+use sensor_common::{config::Config, counters::Counter, engine::Seen, table::WAYS, wire::Slice};
+
+use crate::{
+    capture::{CaptureError, Frame, Reader},
+    cli,
+    failure::Failure,
+    host::Host,
+    report::{Place, Reporter, Style, Tally, WallClock},
+};
+
+mod frames;
+mod guess;
+mod net;
+
+pub use net::Net;
+
+use frames::Frames;
+use guess::Guess;
+
+/// Reads the capture and reports on stdout.
+///
+/// # Errors
+///
+/// What is wrong with the capture, once all that was found before is reported; or with the output.
+pub fn run(options: &cli::Replay) -> Result<Tally, Failure> {
+    let file = &options.file;
+    let piped = file == Path::new("-");
+    let input: Box<dyn Read> = if piped { Box::new(io::stdin()) } else { Box::new(open(file)?) };
+    let name = if piped { "stdin".to_owned() } else { file.display().to_string() };
+    let reader = Reader::new(input).map_err(|cause| Failure::Capture { file: name.clone(), cause })?;
+    let replay = Replay::new(options.flows, options.report.style(), options.local.clone(), piped);
+    let (tally, damage) = replay.read(reader)?;
+    damage.map_or(Ok(tally), |cause| Err(Failure::Capture { file: name, cause }))
+}
+
+fn open(file: &Path) -> Result<File, Failure> {
+    File::open(file).map_err(|cause| Failure::Open { file: file.display().to_string(), cause })
+}
+
+/// The engine's configuration for a table of at least `flows`.
+fn config(flows: u32) -> Config {
+    Config::replay(flows.div_ceil(WAYS as u32).next_power_of_two() - 1)
+}
+
+struct Replay {
+    host: Host,
+    frames: Frames,
+    local: Vec<Net>,
+    guessed: bool,
+    reporter: Reporter<BufWriter<StdoutLock<'static>>>,
+    /// Whether somebody may be waiting for each finding.
+    prompt: bool,
+    segments: u64,
+    /// Frames of link types that are not supported, and the error for the first.
+    skipped: BTreeMap<u32, u64>,
+}
+
+impl Replay {
+    fn new(flows: u32, style: Style, local: Vec<Net>, prompt: bool) -> Self {
+        let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        Self {
+            host: Host::new(config(flows)),
+            frames: Frames::default(),
+            guessed: false,
+            local,
+            reporter: Reporter::new(out, style, WallClock::epoch()),
+            prompt,
+            segments: 0,
+            skipped: BTreeMap::new(),
+        }
+    }
+
+    /// Reads to the end, or to the damage, and finishes the report.
+    fn read(mut self, mut reader: Reader<impl Read>) -> io::Result<(Tally, Option<CaptureError>)> {
+        let mut damage = None;
+        if self.local.is_empty() {
+            damage = self.guess(&mut reader)?;
+        }
+        while damage.is_none() {
+            match reader.next_frame() {
+                Ok(Some(frame)) => {
+                    let interface = frame.interface;
+                    if self.judge(&frame) {
+                        self.tell(reader.interface_name(interface))?;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => damage = self.skip(error),
+            }
+        }
+        let nothing = self.host.cpu().get(Counter::Packets) == 0;
+        let notes = self.notes();
+        let tally = self.reporter.finish(self.host.cpu(), &notes)?;
+        if let Some((&link, _)) = self.skipped.first_key_value()
+            && nothing
+            && damage.is_none()
+        {
+            damage = Some(CaptureError::unsupported_link(link, 1));
+        }
+        Ok((tally, damage))
+    }
+
+    /// Reads ahead until it is clear which side is local, then judges what was read.
+    fn guess(&mut self, reader: &mut Reader<impl Read>) -> io::Result<Option<CaptureError>> {
+        let mut guess = Guess::default();
+        let mut damage = None;
+        while damage.is_none() {
+            match reader.next_frame() {
+                Ok(Some(frame)) => {
+                    if guess.learn(&frame) {
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => damage = self.skip(error),
+            }
+        }
+        self.local.extend(guess.local());
+        self.guessed = !self.local.is_empty();
+        for frame in guess.frames() {
+            if self.judge(&frame) {
+                self.tell(reader.interface_name(frame.interface))?;
+            }
+        }
+        Ok(damage)
+    }
+
+    /// Judges a frame. Whether there is anything to tell.
+    #[inline]
+    fn judge(&mut self, frame: &Frame<'_>) -> bool {
+        let seen = Seen { ifindex: frame.interface, tag: 0, hook: net::hook(&self.local, frame.bytes) };
+        self.host.observe(frame.time, &Slice::new(frame.bytes, frame.wire_len as usize), seen);
+        let segments = self.host.cpu().get(Counter::Segments);
+        if segments != self.segments {
+            self.segments = segments;
+            self.frames.note(frame.number, self.host.packet());
+        }
+        self.host.has_findings()
+    }
+
+    #[cold]
+    fn tell(&mut self, interface: Option<&str>) -> io::Result<()> {
+        for event in self.host.drain() {
+            let frame = self.frames.find(&event.segment, event.flow.head.key.ports);
+            self.reporter.event(&event, Place { interface, frame: Some(frame) })?;
+        }
+        if self.prompt { self.reporter.flush() } else { Ok(()) }
+    }
+
+    /// Goes on behind a frame whose link type is not supported, after a warning for the first of its kind.
+    #[cold]
+    fn skip(&mut self, error: CaptureError) -> Option<CaptureError> {
+        let CaptureError::UnsupportedLink { link, .. } = error else { return Some(error) };
+        let skipped = self.skipped.entry(link).or_default();
+        if *skipped == 0 {
+            // Nobody may be listening there.
+            let _ = writeln!(io::stderr(), "sensor: {error}; such frames are skipped");
+        }
+        *skipped += 1;
+        None
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let guess = self.guessed.then(|| {
+            let local: Vec<String> = self.local.iter().map(Net::to_string).collect();
+            format!("taken at {}, by a guess from addresses and TTLs: `--local` knows better", local.join(", "))
+        });
+        let skipped =
+            self.skipped.iter().map(|(link, n)| format!("skipped: {n} frames of link type {link}, which is not supported"));
+        guess.into_iter().chain(skipped).collect()
+    }
+}

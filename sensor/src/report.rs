@@ -1,0 +1,151 @@
+//! Reports: from events to what a person or a program reads.
+//!
+//! A person gets one line an event and, below a finding that matters, an explanation: once for each connection, and again only
+//! when it gets worse. A program gets one JSON object an event, see [`Output::Json`].
+
+use std::io::{self, Write};
+
+use sensor_common::{
+    counters::Cpu,
+    detect::{Confidence, Severity},
+    event::Event,
+};
+
+mod cast;
+mod compact;
+mod evidence;
+mod explain;
+mod finding;
+mod json;
+mod memory;
+mod paint;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod wall;
+
+pub use cast::Cast;
+pub use finding::{Distance, Finding, Mark, Row};
+pub use summary::Tally;
+pub use wall::{WallClock, rfc3339};
+
+use memory::Memory;
+use paint::Paint;
+
+/// In which form events are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// One line an event, an explanation where it matters, a summary at the end.
+    Compact,
+    /// One JSON object an event; the summary goes to stderr.
+    Json,
+}
+
+/// How to report.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// The form.
+    pub output: Output,
+    /// Milder events are counted, not told.
+    pub min_severity: Severity,
+    /// Whether to colour.
+    pub color: bool,
+}
+
+/// Where an event was seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place<'a> {
+    /// The interface's name.
+    pub interface: Option<&'a str>,
+    /// The frame's number in a capture.
+    pub frame: Option<u64>,
+}
+
+/// Tells events, one after the other.
+#[derive(Debug)]
+pub struct Reporter<W> {
+    out: W,
+    style: Style,
+    clock: WallClock,
+    memory: Memory,
+    tally: Tally,
+}
+
+impl<W: Write> Reporter<W> {
+    /// Reports to `out`, which should be buffered.
+    pub fn new(out: W, style: Style, clock: WallClock) -> Self {
+        Self { out, style, clock, memory: Memory::default(), tally: Tally::default() }
+    }
+
+    /// Tells an event, or only counts it.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn event(&mut self, event: &Event, place: Place<'_>) -> io::Result<()> {
+        let Some(kind) = event.kind() else { return Ok(()) };
+        self.tally.add(event.severity(), kind);
+        if event.severity() < self.style.min_severity {
+            return Ok(());
+        }
+        let finding = Finding::new(event, self.clock, place);
+        match self.style.output {
+            Output::Json => json::line(&mut self.out, &finding),
+            Output::Compact => self.compact(&finding),
+        }
+    }
+
+    /// Hands on what is buffered.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    /// Ends the report: the summary goes below the events, or to stderr where a program reads those. `notes` are lines of the
+    /// caller's own.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn finish(mut self, cpu: &Cpu, notes: &[String]) -> io::Result<Tally> {
+        match self.style.output {
+            Output::Json => {
+                self.out.flush()?;
+                // Nobody may be listening there.
+                let _ = summary::write(&mut io::stderr().lock(), &self.tally, cpu, notes);
+            }
+            Output::Compact => {
+                summary::write(&mut self.out, &self.tally, cpu, notes)?;
+                self.out.flush()?;
+            }
+        }
+        Ok(self.tally)
+    }
+
+    fn compact(&mut self, finding: &Finding<'_>) -> io::Result<()> {
+        let paint = Paint { on: self.style.color };
+        let out = &mut self.out;
+        let Some(told) = self.memory.told(finding) else {
+            compact::line(out, paint, finding, "")?;
+            if finding.matters() {
+                self.memory.tell(finding);
+                explain::block(out, paint, finding)?;
+            }
+            return Ok(());
+        };
+        if finding.confirms() && finding.kind != told.kind {
+            let sure = if finding.confidence == Confidence::Proven { "proven" } else { "confirmed" };
+            let more = format!("upgraded to {sure}: {} of {}", told.kind.id(), told.reference);
+            return compact::line(out, paint, finding, &more);
+        }
+        if finding.matters() && finding.severity > told.severity {
+            compact::line(out, paint, finding, &format!("worse than {}", told.reference))?;
+            self.memory.tell(finding);
+            return explain::block(out, paint, finding);
+        }
+        compact::line(out, paint, finding, &format!("see {}", told.reference))
+    }
+}

@@ -1,0 +1,29 @@
+//! One line an event.
+
+use std::io::{self, Write};
+
+use super::{Finding, evidence, paint::Paint, rfc3339};
+
+/// Writes the line: time, severity, kind, who to whom, decisive evidence, confidence, frame; `more` goes to its end.
+pub(super) fn line(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, more: &str) -> io::Result<()> {
+    let Finding { severity, confidence, event, place, .. } = finding;
+    let name = format_args!("{:<6} {:<19}", severity.name().to_uppercase(), finding.kind.id()).to_string();
+    write!(out, "{} {}", paint.dim(rfc3339(finding.time)), paint.severity(*severity, name))?;
+    write!(out, " {} > {}  {}", finding.src(), finding.dst(), evidence::decisive(finding))?;
+    if *confidence as u8 > 0 {
+        write!(out, "  {}", confidence.name())?;
+    }
+    if let Some(interface) = place.interface {
+        write!(out, "  {}", interface.escape_default())?;
+    }
+    if let Some(frame) = place.frame {
+        write!(out, "  #{frame}")?;
+    }
+    if event.held_back > 0 {
+        write!(out, "  ({} more of this connection held back)", event.held_back)?;
+    }
+    if !more.is_empty() {
+        write!(out, "  {}", paint.dim(more))?;
+    }
+    writeln!(out)
+}

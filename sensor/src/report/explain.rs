@@ -1,0 +1,84 @@
+//! The block below a finding that matters: what happened, who did it, how sure that is, what it is not, what to do.
+
+use std::io::{self, Write};
+
+use sensor_common::detect::Evidence;
+
+use super::{Finding, evidence, paint::Paint};
+
+mod next;
+mod not;
+mod table;
+mod what;
+mod who;
+
+/// Columns of a line, and of the labels before it.
+const WIDTH: usize = 112;
+const LABEL: usize = 10;
+
+/// Writes the block.
+pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -> io::Result<()> {
+    paragraph(out, paint, "what", &what::happened(finding))?;
+    paragraph(out, paint, "who", &who::made_it(finding))?;
+    if let Some(far) = who::how_far(finding) {
+        paragraph(out, paint, "how far", &far)?;
+    }
+    weights(out, paint, finding)?;
+    for (i, negative) in not::ruled_out(finding).iter().enumerate() {
+        paragraph(out, paint, if i == 0 { "not" } else { "" }, negative)?;
+    }
+    if let Some(service) = who::service(finding) {
+        paragraph(out, paint, "service", &service)?;
+    }
+    table::write(out, paint, finding)?;
+    for (i, step) in next::steps(finding).iter().enumerate() {
+        paragraph(out, paint, if i == 0 { "next" } else { "" }, &format!("{}. {step}", i + 1))?;
+    }
+    writeln!(out)
+}
+
+/// The evidence with its weights, what speaks against included, and their sum.
+fn weights(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -> io::Result<()> {
+    let mut label = "evidence";
+    for (bit, id, half_points) in Evidence::ALL.iter().filter(|(bit, ..)| finding.has(*bit)) {
+        let text = format!("{:<5}{id}: {}", points(i32::from(*half_points)), evidence::long(finding, *bit));
+        paragraph(out, paint, label, &text)?;
+        label = "";
+    }
+    let earlier = i32::from(finding.event.score) - i32::from(finding.event.evidence.score());
+    if earlier != 0 {
+        let text = format!("{:<5}what already spoke against the reset itself", points(earlier));
+        paragraph(out, paint, label, &text)?;
+    }
+    let sum = format!(
+        "= {} points: {}, {} that {} did not send it",
+        finding.score(),
+        finding.severity.name(),
+        finding.confidence.name(),
+        finding.cast.name(finding.side)
+    );
+    paragraph(out, paint, "", &sum)
+}
+
+/// Half points as points, with their sign.
+fn points(half_points: i32) -> String {
+    format!("{:+}", f64::from(half_points) / 2.0)
+}
+
+/// A labelled paragraph, wrapped at spaces.
+fn paragraph(out: &mut impl Write, paint: Paint, label: &str, text: &str) -> io::Result<()> {
+    write!(out, "  {}", paint.bold(format_args!("{label:<LABEL$}").to_string()))?;
+    let mut column = LABEL + 2;
+    for (i, word) in text.split(' ').enumerate() {
+        let wide = word.chars().count() + 1;
+        if i > 0 && column + wide > WIDTH {
+            write!(out, "\n{:1$}", "", LABEL + 2)?;
+            column = LABEL + 2;
+        } else if i > 0 {
+            write!(out, " ")?;
+        }
+        write!(out, "{word}")?;
+        column += wide;
+    }
+    writeln!(out)
+}

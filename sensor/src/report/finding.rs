@@ -1,0 +1,229 @@
+//! A finding as people and programs read it: all that follows from an event, derived once.
+
+use std::{net::SocketAddr, time::Duration};
+
+use sensor_common::{
+    detect::{Confidence, Evidence, Severity, origin},
+    event::Event,
+    flow::{Segment, Side, TcpFlags, merged},
+    kind::Kind,
+    time::{Stamp, millis, stamp_nanos},
+};
+
+use super::{Cast, Place, WallClock};
+
+/// Beyond this age a stamp may have wrapped since the last activity, so that idle time is unknown.
+const STAMPS_HOLD: Duration = Duration::from_secs(2100);
+
+/// A TTL and what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Distance {
+    /// As the packet arrived.
+    pub ttl: u8,
+    /// Routers passed, by the usual initial TTL.
+    pub hops: u8,
+}
+
+impl Distance {
+    fn of(ttl: u8) -> Self {
+        Self { ttl, hops: origin::hops(ttl) }
+    }
+
+    /// The initial TTL that it is counted from.
+    pub fn initial(self) -> u8 {
+        origin::initial_ttl(self.ttl)
+    }
+
+    /// Whether the hops are believable: the Internet is no wider.
+    pub fn plausible(self) -> bool {
+        self.hops <= 32
+    }
+}
+
+/// A segment's part in a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// None.
+    Plain,
+    /// What probably called forth the suspect.
+    Trigger,
+    /// What the finding doubts.
+    Suspect,
+    /// What contradicts it.
+    Proof,
+}
+
+/// A row of the recorder's table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Who claims to have sent it.
+    pub side: Side,
+    /// The segment.
+    pub segment: Segment,
+    /// Its part.
+    pub mark: Mark,
+}
+
+/// An event with all that follows from it.
+#[derive(Debug)]
+pub struct Finding<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// What was found.
+    pub kind: Kind,
+    /// How much to care.
+    pub severity: Severity,
+    /// How sure.
+    pub confidence: Confidence,
+    /// Wall-clock time in nanoseconds since the epoch.
+    pub time: u64,
+    /// Where it was seen.
+    pub place: Place<'a>,
+    /// Who is who.
+    pub cast: Cast,
+    /// The side in whose name the suspect came.
+    pub side: Side,
+    /// The segment in doubt: for a confirmation the earlier reset, else the event's own.
+    pub suspect: Segment,
+    /// What the suspect answers, and whether its numbers say so.
+    pub trigger: Option<(Segment, bool)>,
+    /// Where the suspect was made.
+    pub made: Distance,
+    /// Where the side's own segments are made, if known.
+    pub own: Option<Distance>,
+    /// Between trigger and suspect, or suspect and proof.
+    pub delay: Option<Duration>,
+    /// Least round trip to the claimed sender.
+    pub min_rtt: Option<Duration>,
+    /// Since the flow's first segment.
+    pub age: Duration,
+    /// From the last activity before the trigger (or the suspect) to the suspect.
+    pub idle: Option<Duration>,
+    /// The recorder and the event's own segment, oldest first.
+    pub rows: Vec<Row>,
+}
+
+impl<'a> Finding<'a> {
+    /// Derives it.
+    pub fn new(event: &'a Event, clock: WallClock, place: Place<'a>) -> Self {
+        let side = event.side();
+        let kind = event.kind().unwrap_or(Kind::SpontaneousRst);
+        let mut rows = rows(event);
+        let last_reset =
+            rows.iter().rev().find(|row| row.side == side && row.segment.flags.any(TcpFlags::RST)).map(|r| r.segment);
+        let confirms = kind == Kind::RstSeqData;
+        let reset = &event.flow.tails[side as usize].reset;
+        // The recorder may have forgotten the reset, but never its TTL.
+        let remembered = Segment { time: reset.at, seq: reset.seq, ack: reset.ack, ttl: reset.ttl, ..event.segment };
+        let suspect = if confirms { last_reset.unwrap_or(remembered) } else { event.segment };
+        let trigger = event.trigger().map(|trigger| (trigger, answers(&suspect, &trigger)));
+        for row in &mut rows {
+            row.mark = match row.segment {
+                segment if row.side == side && segment == suspect => Mark::Suspect,
+                segment if confirms && row.side == side && segment == event.segment => Mark::Proof,
+                segment if trigger == Some((segment, true)) => Mark::Trigger,
+                _ => Mark::Plain,
+            };
+        }
+        let age = Duration::from_nanos(u64::from(millis(event.time).wrapping_sub(event.flow.head.first)) << 20);
+        let cause = trigger.filter(|(_, sure)| *sure).map_or(suspect, |(trigger, _)| trigger);
+        let active = rows.iter().map(|row| row.segment).rfind(|s| cause.time.after(s.time) && !s.flags.any(TcpFlags::RST));
+        Self {
+            event,
+            kind,
+            severity: event.severity(),
+            confidence: event.confidence(),
+            time: clock.nanos(event.time),
+            place,
+            cast: Cast::of(&event.flow.head),
+            side,
+            suspect,
+            trigger,
+            made: Distance::of(suspect.ttl),
+            own: (event.expected_ttl != 0).then(|| Distance::of(event.expected_ttl)),
+            delay: units(event.delay),
+            min_rtt: units(event.min_rtt),
+            age,
+            idle: active.filter(|_| age < STAMPS_HOLD).map(|active| between(active.time, suspect.time)),
+            rows,
+        }
+    }
+
+    /// The claimed sender.
+    pub fn src(&self) -> SocketAddr {
+        self.cast.end(self.side)
+    }
+
+    /// Whom the suspect is addressed to.
+    pub fn dst(&self) -> SocketAddr {
+        self.cast.end(self.side.other())
+    }
+
+    /// The flow within this run, as a name.
+    pub fn flow_id(&self) -> u64 {
+        u64::from(self.event.flow_index) << 32 | u64::from(self.event.flow.head.first)
+    }
+
+    /// Whether the evidence has any of `bits`.
+    pub fn has(&self, bits: Evidence) -> bool {
+        self.event.evidence.any(bits)
+    }
+
+    /// Whether the suspect was made at another distance than its claimed sender's segments.
+    pub fn elsewhere(&self) -> bool {
+        self.has(Evidence(Evidence::TTL.0 | Evidence::TTL_NEAR.0))
+            || (self.confirms() && self.own.is_some_and(|own| own.hops.abs_diff(self.made.hops) > 1))
+    }
+
+    /// Whether it contradicts, after the fact, what came before.
+    pub fn confirms(&self) -> bool {
+        matches!(self.kind, Kind::RstSeqData | Kind::DataAfterFin)
+    }
+
+    /// Whether a person should be told at length.
+    pub fn matters(&self) -> bool {
+        let sure = self.confidence >= Confidence::Likely && self.severity >= Severity::Warn;
+        self.severity == Severity::Alert || sure
+    }
+
+    /// Whether a flag was set by either side before the event, resets excluded.
+    pub fn seen(&self, flag: TcpFlags) -> bool {
+        self.event.flow.ends.iter().any(|end| end.flags.any(flag))
+    }
+
+    /// Points, from half points.
+    pub fn score(&self) -> f32 {
+        f32::from(self.event.score) / 2.0
+    }
+
+    /// How a reference names it: by frame, else by time.
+    pub fn reference(&self) -> String {
+        match self.place.frame {
+            Some(frame) => format!("frame {frame}"),
+            None => super::rfc3339(self.time),
+        }
+    }
+}
+
+fn rows(event: &Event) -> Vec<Row> {
+    let own = (event.side(), event.segment);
+    let mut segments: Vec<_> = merged(&event.flow).into_iter().flatten().collect();
+    if !segments.contains(&own) {
+        let at = segments.partition_point(|(_, segment)| !segment.time.after(event.segment.time));
+        segments.insert(at, own);
+    }
+    segments.into_iter().map(|(side, segment)| Row { side, segment, mark: Mark::Plain }).collect()
+}
+
+/// Whether a reset's numbers say that it answers `trigger`.
+fn answers(reset: &Segment, trigger: &Segment) -> bool {
+    if reset.flags.any(TcpFlags::ACK) { reset.ack == trigger.end() } else { reset.seq == trigger.ack }
+}
+
+fn between(earlier: Stamp, later: Stamp) -> Duration {
+    Duration::from_nanos(stamp_nanos(later.since(earlier)))
+}
+
+fn units(units: u32) -> Option<Duration> {
+    (units != 0).then(|| Duration::from_nanos(stamp_nanos(units)))
+}

@@ -1,0 +1,77 @@
+//! Wall-clock time: from the engine's nanoseconds to RFC 3339 in UTC.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Maps the engine's time to nanoseconds since the epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct WallClock {
+    offset: i128,
+}
+
+impl WallClock {
+    /// For captures, whose time is the epoch's.
+    pub const fn epoch() -> Self {
+        Self { offset: 0 }
+    }
+
+    /// For a live engine: `engine` and `wall` are the same moment on both clocks.
+    pub fn matching(engine: u64, wall: SystemTime) -> Self {
+        let wall = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128);
+        Self { offset: wall - i128::from(engine) }
+    }
+
+    /// Nanoseconds since the epoch; clamped to what can be told.
+    pub fn nanos(self, engine: u64) -> u64 {
+        u64::try_from((i128::from(engine) + self.offset).max(0)).unwrap_or(u64::MAX)
+    }
+}
+
+/// Writes nanoseconds since the epoch as RFC 3339, in UTC, with microseconds.
+pub fn rfc3339(nanos: u64) -> String {
+    let (seconds, micros) = (nanos / 1_000_000_000, nanos / 1_000 % 1_000_000);
+    let (year, month, day) = date(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+}
+
+/// The Gregorian date of a day since 1970. Years are counted from March, so that the leap day is their last.
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468; // since 0000-03-01
+    let era = days / 146_097;
+    let of_era = days % 146_097;
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (era * 400 + year + carry, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn dates_hold_across_leap_years() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000000Z"),
+            (1_369_059_025, "2013-05-20T14:10:25.000000Z"),
+            (1_735_689_599, "2024-12-31T23:59:59.000000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(rfc3339(seconds * 1_000_000_000), expected);
+        }
+        assert!(rfc3339(1_999).ends_with("00.000001Z"));
+        assert!(rfc3339(u64::MAX).starts_with("2554-"));
+    }
+
+    #[test]
+    fn the_live_clock_keeps_its_distance() {
+        let clock = WallClock::matching(5_000, UNIX_EPOCH + Duration::from_nanos(1_005_000));
+        assert_eq!(clock.nanos(6_000), 1_006_000);
+        assert_eq!(WallClock::epoch().nanos(7), 7);
+    }
+}
