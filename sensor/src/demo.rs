@@ -1,12 +1,93 @@
 //! The demonstration: a lab network with a forger in it, and the sensor that catches it.
 
-use crate::{cli::Demo, failure::Failure};
+use std::{
+    io::{self, Write},
+    thread,
+    time::Duration,
+};
 
-/// Runs it.
+use tokio::sync::oneshot;
+
+use crate::{
+    agent::{Agent, interrupted},
+    cli::Demo,
+    failure::Failure,
+    kernel::{Mode, Options},
+    lab::{
+        Family, Lab, LabError, LabOptions,
+        tamper::{AckField, answer_fin},
+        traffic::{Outcome, Pace, Traffic},
+    },
+};
+
+/// Ordinary connections beside the one that is killed.
+const ORDINARY: usize = 40;
+
+/// How long the last findings may take to arrive.
+const SETTLE: Duration = Duration::from_millis(300);
+
+impl From<LabError> for Failure {
+    fn from(error: LabError) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
+/// Builds the lab, watches its server, has its firewall forge a reset among ordinary connections, and cleans up.
 ///
 /// # Errors
 ///
-/// Not in this build.
-pub fn run(_options: &Demo) -> Result<(), Failure> {
-    Err(Failure::Other("this build has no demonstration: use `sensor replay` on a capture".into()))
+/// What the machine does not allow.
+pub fn run(options: &Demo) -> Result<(), Failure> {
+    // Those of a demonstration that was killed.
+    Lab::remove_leftovers()?;
+    let lab = Lab::build(LabOptions::default())?;
+    say("client ── r1 ── r2 ── r3 ── firewall ── server     (network namespaces, real TCP stacks)");
+    let server = lab.server();
+    let agent = server.netns().enter(|| -> Result<Agent, Failure> {
+        let mut agent = Agent::load(&Options { flows: 8192, ..Options::default() })?;
+        let attached = agent.attach(server.interface(), Mode::Auto)?;
+        say(&format!("watching the server's {attached}"));
+        Ok(agent)
+    })??;
+
+    let (done, traffic_done) = oneshot::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            match traffic(&lab) {
+                Ok(()) => {}
+                Err(outcome) => say(&format!("the lab's traffic did not go as planned: {outcome:?}")),
+            }
+            thread::sleep(SETTLE);
+            let _ = done.send(());
+        });
+        agent.watch(options.report.style(), async {
+            tokio::select! {
+                () = interrupted(None) => say("interrupted: waiting for the lab's traffic to end"),
+                _ = traffic_done => {}
+            }
+        })
+    })
+}
+
+/// Ordinary connections, and one whose firewall entry is gone when the server closes it: seed 1 of the mission.
+fn traffic(lab: &Lab) -> Result<(), Outcome> {
+    let traffic = Traffic::new(lab);
+    say(&format!("{ORDINARY} ordinary connections come and go"));
+    traffic.ordinary(ORDINARY / 2, Family::V4);
+    let victim = lab.connect(Family::V4)?;
+    let port = victim.client_port().map_err(|error| Outcome::Failed(error.kind()))?;
+    lab.middlebox().add(answer_fin(port, AckField::Conforming));
+    say(&format!(
+        "one more, from port {port}: the firewall will answer the server's FIN itself, in the client's name\n"
+    ));
+    let fate = traffic.victim(victim, Pace::default());
+    traffic.ordinary(ORDINARY - ORDINARY / 2, Family::V4);
+    let fate = fate?;
+    say(&format!("\nwhat the ends know: the server saw {:?}, the client {:?}", fate.server, fate.client));
+    Ok(())
+}
+
+/// Tells what the lab does, beside the report on stdout.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }

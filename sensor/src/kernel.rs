@@ -43,11 +43,13 @@ pub struct Options {
     pub ring_bytes: u32,
     /// Whether one interface sees both directions (mirror port).
     pub both_directions: bool,
+    /// Take the clsact qdisc even where tcx is to be had.
+    pub clsact: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { flows: 131_072, ring_bytes: 4 << 20, both_directions: false }
+        Self { flows: 131_072, ring_bytes: 4 << 20, both_directions: false, clsact: false }
     }
 }
 
@@ -55,6 +57,7 @@ impl Default for Options {
 pub struct Kernel {
     ebpf: Ebpf,
     config: Config,
+    clsact: bool,
     attached: Vec<attach::Links>,
 }
 
@@ -69,7 +72,8 @@ impl Kernel {
         let mut config = Config::live(secret()?, bucket_mask(options.flows), options.ring_bytes);
         config.both_directions = options.both_directions as u8;
         config.clock = privilege::clock_source()? as u8;
-        Self::load_with(config, options.ring_bytes)
+        let kernel = Self::load_with(config, options.ring_bytes)?;
+        Ok(Self { clsact: options.clsact, ..kernel })
     }
 
     /// Loads with a given configuration: for tests and benchmarks.
@@ -94,7 +98,7 @@ impl Kernel {
             let tc: &mut SchedClassifier = program(&mut ebpf, name)?;
             tc.load().map_err(KernelError::program)?;
         }
-        Ok(Self { ebpf, config, attached: Vec::new() })
+        Ok(Self { ebpf, config, clsact: false, attached: Vec::new() })
     }
 
     /// What the program was told.
@@ -104,8 +108,8 @@ impl Kernel {
 
     /// Attaches both hooks to an interface, in the best way that it allows, and says which that was.
     pub fn attach(&mut self, interface: &str, mode: Mode) -> Result<Attached, KernelError> {
-        let both = self.config.both_directions != 0;
-        let (links, attached) = attach::attach(&mut self.ebpf, interface, mode, both)?;
+        let how = attach::How { mode, both_directions: self.config.both_directions != 0, clsact: self.clsact };
+        let (links, attached) = attach::attach(&mut self.ebpf, interface, how)?;
         self.attached.push(links);
         Ok(attached)
     }

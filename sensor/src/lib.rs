@@ -10,3 +10,5 @@ pub mod kernel;
 pub mod lab;
 pub mod replay;
 pub mod report;
+#[cfg(feature = "trace")]
+mod trace;

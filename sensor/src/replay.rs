@@ -174,8 +174,10 @@ impl Replay {
             let local: Vec<String> = self.local.iter().map(Net::to_string).collect();
             format!("taken at {}, by a guess from addresses and TTLs: `--local` knows better", local.join(", "))
         });
-        let skipped =
-            self.skipped.iter().map(|(link, n)| format!("skipped: {n} frames of link type {link}, which is not supported"));
+        let skipped = self
+            .skipped
+            .iter()
+            .map(|(link, n)| format!("skipped: {n} frames of link type {link}, which is not supported"));
         guess.into_iter().chain(skipped).collect()
     }
 }

@@ -2,3 +2,13 @@
 
 pub mod captures;
 pub mod pair;
+
+/// Whether the tests may load programs and make namespaces; a loud word where they may not.
+pub fn root() -> bool {
+    // SAFETY: a plain system call.
+    let root = unsafe { libc::geteuid() } == 0;
+    if !root {
+        eprintln!("SKIPPED: needs root");
+    }
+    root
+}

@@ -82,6 +82,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             }
         }
         if passage.found != 0 {
+            // First, so that the finding's denominators include its own segment.
+            self.account(passage);
             self.conclude(passage);
             self.tell(passage);
         }
@@ -404,6 +406,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// Counts for the flow's service what the passage has noted, if the flow is known to belong to one.
     #[inline(never)]
     pub(super) fn account(&mut self, passage: &mut Passage) {
+        let wanted = passage.service;
+        passage.service = 0;
         let Some(flow) = self.storage.flow(passage.index) else { return };
         if !flow.head.bits.any(HeadBits::COUNTED) {
             return;
@@ -419,7 +423,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                 ServiceCounter::SynRetransmit => passage.requests.saturating_sub(1).max(1) as u64,
                 _ => 1,
             };
-            if passage.service >> counter as u32 & 1 != 0 {
+            if wanted >> counter as u32 & 1 != 0 {
                 S::add(&mut service.counters[counter as usize], n);
             }
         }

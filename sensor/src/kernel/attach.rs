@@ -105,12 +105,15 @@ pub(super) struct Links {
     tc: Vec<(&'static str, SchedClassifierLinkId)>,
 }
 
-pub(super) fn attach(
-    ebpf: &mut Ebpf,
-    interface: &str,
-    mode: Mode,
-    both_directions: bool,
-) -> Result<(Links, Attached), KernelError> {
+/// What is asked of an attachment.
+pub(super) struct How {
+    pub(super) mode: Mode,
+    pub(super) both_directions: bool,
+    pub(super) clsact: bool,
+}
+
+pub(super) fn attach(ebpf: &mut Ebpf, interface: &str, how: How) -> Result<(Links, Attached), KernelError> {
+    let How { mode, both_directions, clsact } = how;
     let ifindex = netdev::interface_index(interface)?;
     let mut notes = Vec::new();
     let mut links = Links { xdp: None, tc: Vec::new() };
@@ -126,7 +129,8 @@ pub(super) fn attach(
             return Err(KernelError::Mode { interface: interface.into(), mode, cause });
         }
         None => {
-            let Some((link, flavour)) = tc(ebpf, TC_INGRESS, interface, TcAttachType::Ingress, &mut notes)? else {
+            let Some((link, flavour)) = tc(ebpf, TC_INGRESS, interface, TcAttachType::Ingress, clsact, &mut notes)?
+            else {
                 return Err(failed(&notes));
             };
             links.tc.push((TC_INGRESS, link));
@@ -135,7 +139,7 @@ pub(super) fn attach(
     };
     let mut egress = Egress::None;
     if !both_directions {
-        match tc(ebpf, TC_EGRESS, interface, TcAttachType::Egress, &mut notes)? {
+        match tc(ebpf, TC_EGRESS, interface, TcAttachType::Egress, clsact, &mut notes)? {
             Some((link, flavour)) => {
                 links.tc.push((TC_EGRESS, link));
                 egress = flavour;
@@ -188,12 +192,17 @@ fn tc(
     name: &'static str,
     interface: &str,
     hook: TcAttachType,
+    clsact: bool,
     notes: &mut Vec<String>,
 ) -> Result<Option<(SchedClassifierLinkId, Egress)>, KernelError> {
     let program: &mut SchedClassifier = program(ebpf, name)?;
-    let tcx = match program.attach_with_options(interface, hook, TcAttachOptions::TcxOrder(LinkOrder::default())) {
-        Ok(link) => return Ok(Some((link, Egress::Tcx))),
-        Err(error) => reason(&error),
+    let tcx = if clsact {
+        "not wanted".into()
+    } else {
+        match program.attach_with_options(interface, hook, TcAttachOptions::TcxOrder(LinkOrder::default())) {
+            Ok(link) => return Ok(Some((link, Egress::Tcx))),
+            Err(error) => reason(&error),
+        }
     };
     // The qdisc may be there already, also of others; adding it twice is refused and harmless. A filter of ours that a killed
     // agent left is not.

@@ -12,7 +12,7 @@ const TELLING: [Evidence; 20] = [
     Evidence::DATA_AFTER_FIN,
     Evidence::DUP_CONTENT,
     Evidence::TTL,
-    Evidence::TTL_NEAR,
+    Evidence::TTL_WEAK,
     Evidence::WIN_MIRROR,
     Evidence::SEQ_CHANGE,
     Evidence::ACK_CHANGE,
@@ -35,7 +35,8 @@ const PER_LINE: usize = 3;
 
 /// The decisive evidence of a finding, or what its anatomy says where there is none.
 pub(super) fn decisive(finding: &Finding<'_>) -> String {
-    let mut words: Vec<String> = TELLING.iter().filter(|bit| finding.has(**bit)).map(|bit| short(finding, *bit)).collect();
+    let mut words: Vec<String> =
+        TELLING.iter().filter(|bit| finding.has(**bit)).map(|bit| short(finding, *bit)).collect();
     words.truncate(PER_LINE);
     if words.is_empty() || finding.confidence < sensor_common::detect::Confidence::Possible {
         words.insert(0, anatomy(finding).to_owned());
@@ -63,7 +64,7 @@ fn short(finding: &Finding<'_>, bit: Evidence) -> String {
     let Finding { cast, side, suspect, made, own, .. } = finding;
     let (name, whose) = (cast.name(*side), cast.whose(*side));
     match bit {
-        Evidence::TTL | Evidence::TTL_NEAR => match own {
+        Evidence::TTL | Evidence::TTL_WEAK => match own {
             Some(own) => format!("TTL {}, {whose} {} ({} hops, not {})", made.ttl, own.ttl, made.hops, own.hops),
             None => format!("TTL {} ({} hops)", made.ttl, made.hops),
         },
@@ -104,7 +105,9 @@ pub(super) fn long(finding: &Finding<'_>, bit: Evidence) -> String {
         Evidence::TTL_RST | Evidence::TTL_FIN | Evidence::TTL_DATA | Evidence::TTL_SYNACK => {
             format!("TTL {} is {} from {}{own_hops}", made.ttl, hops(made.hops), cast.here())
         }
-        Evidence::TTL_NEAR => format!("TTL {} is {}{own_hops}: a reroute does that too", made.ttl, hops(made.hops)),
+        Evidence::TTL_WEAK => {
+            format!("TTL {} is {}{own_hops}: weak by itself: a reroute does that too", made.ttl, hops(made.hops))
+        }
         Evidence::TTL_ADJACENT => format!("made next to {}, where {name} is further away", cast.here()),
         Evidence::TTL_MIRROR => "its TTL is what our own packet had left on its way there and back".to_owned(),
         Evidence::WIN_MIRROR => {
@@ -121,14 +124,18 @@ pub(super) fn long(finding: &Finding<'_>, bit: Evidence) -> String {
         },
         Evidence::NONCONFORMING => "no TCP stack gives a reset these numbers in this situation".to_owned(),
         Evidence::SEQ_CHANGE => match ahead(finding) {
-            Some(bytes) => format!("another reset, {bytes} bytes ahead of all that {name} has sent: hedging against a race"),
+            Some(bytes) => {
+                format!("another reset, {bytes} bytes ahead of all that {name} has sent: hedging against a race")
+            }
             None => format!("another reset ahead of all that {name} has sent: hedging against a race"),
         },
         Evidence::ACK_CHANGE => format!("its resets disagree on what {name} has received"),
         Evidence::CARRIED_ON => format!("{name} sent new data {}\"its\" reset", past(finding.delay)),
         Evidence::STALE_SEQ => format!("points {} bytes into what was acknowledged before", behind(finding)),
         Evidence::TOS_DF => format!("DSCP, DF or flow label are not {whose}"),
-        Evidence::TS_MISSING => "timestamps were agreed and are missing; Linux leaves them out of resets too".to_owned(),
+        Evidence::TS_MISSING => {
+            "timestamps were agreed and are missing; Linux leaves them out of resets too".to_owned()
+        }
         Evidence::L2_ORIGIN => format!("its source MAC address is not that of {whose} other segments"),
         Evidence::SYNACK_ISN => "a second SYN-ACK to the same SYN, with another initial sequence number".to_owned(),
         Evidence::DUP_CONTENT => "the same sequence number came again with another length".to_owned(),

@@ -127,7 +127,8 @@ impl<'a> Finding<'a> {
         }
         let age = Duration::from_nanos(u64::from(millis(event.time).wrapping_sub(event.flow.head.first)) << 20);
         let cause = trigger.filter(|(_, sure)| *sure).map_or(suspect, |(trigger, _)| trigger);
-        let active = rows.iter().map(|row| row.segment).rfind(|s| cause.time.after(s.time) && !s.flags.any(TcpFlags::RST));
+        let active =
+            rows.iter().map(|row| row.segment).rfind(|s| cause.time.after(s.time) && !s.flags.any(TcpFlags::RST));
         Self {
             event,
             kind,
@@ -171,7 +172,7 @@ impl<'a> Finding<'a> {
 
     /// Whether the suspect was made at another distance than its claimed sender's segments.
     pub fn elsewhere(&self) -> bool {
-        self.has(Evidence(Evidence::TTL.0 | Evidence::TTL_NEAR.0))
+        self.has(Evidence(Evidence::TTL.0 | Evidence::TTL_WEAK.0))
             || (self.confirms() && self.own.is_some_and(|own| own.hops.abs_diff(self.made.hops) > 1))
     }
 

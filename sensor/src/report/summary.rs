@@ -64,7 +64,13 @@ pub(super) fn write(out: &mut impl Write, tally: &Tally, cpu: &Cpu, notes: &[Str
     let total: u64 = tally.0.values().sum();
     write!(out, "{total} findings:")?;
     for severity in Severity::ALL.into_iter().rev() {
-        write!(out, " {} {}{}", tally.of(severity), severity.name(), if severity == Severity::Info { "\n" } else { "," })?;
+        write!(
+            out,
+            " {} {}{}",
+            tally.of(severity),
+            severity.name(),
+            if severity == Severity::Info { "\n" } else { "," }
+        )?;
     }
     for ((severity, kind), n) in tally.0.iter().rev() {
         writeln!(out, "  {n:>8}  {:<6}  {}", severity.name(), kind.id())?;

@@ -9,7 +9,10 @@ pub(super) fn steps(finding: &Finding<'_>) -> Vec<String> {
     let (src, dst, cast) = (finding.src(), finding.dst(), &finding.cast);
     let (name, here) = (cast.name(finding.side), cast.here());
     if finding.kind == Kind::TtlFlap {
-        return vec![format!("Compare both paths to {}: equal-cost routes, or two devices behind one address?", src.ip())];
+        return vec![format!(
+            "Compare both paths to {}: equal-cost routes, or two devices behind one address?",
+            src.ip()
+        )];
     }
     let handshake = matches!(finding.kind, Kind::TtlSynAckMismatch | Kind::SynAckIsnChange);
     let mut steps = vec![match (finding.elsewhere(), finding.made.hops) {

@@ -16,8 +16,7 @@ pub(super) fn made_it(finding: &Finding<'_>) -> String {
         return match finding.own {
             Some(own) => format!(
                 "Unknown: TTL {} is at most one hop from {}, so distance does not tell the device from {name}.",
-                made.ttl,
-                own.ttl
+                made.ttl, own.ttl
             ),
             None => "Unknown: there is nothing to compare its distance with.".to_owned(),
         };
@@ -56,7 +55,11 @@ pub(super) fn how_far(finding: &Finding<'_>) -> Option<String> {
         let quick = if finding.has(Evidence::TOO_FAST) { ": too soon for it" } else { "" };
         if share <= 10.0 {
             let percent = share * 100.0;
-            parts.push(format!("came after {}, {percent:.0} % of the least round trip to {name} ({}){quick}", ms(delay), ms(rtt)));
+            parts.push(format!(
+                "came after {}, {percent:.0} % of the least round trip to {name} ({}){quick}",
+                ms(delay),
+                ms(rtt)
+            ));
         } else {
             parts.push(format!("came {} after what it answers; a round trip to {name} takes {}", ms(delay), ms(rtt)));
         }
@@ -75,7 +78,11 @@ pub(super) fn service(finding: &Finding<'_>) -> Option<String> {
     Some(match (counts.flagged, counts.established) {
         (1, 1) => format!("The only connection of {server} so far ({resets})."),
         (0 | 1, all) => format!("1 of {all} connections of {server} so far ({resets} among them)."),
-        (some, all) if some <= all => format!("{some} of {all} connections of {server} are affected so far ({resets})."),
-        (some, all) => format!("{some} attempts on {server} are affected so far, {all} connections came about ({resets})."),
+        (some, all) if some <= all => {
+            format!("{some} of {all} connections of {server} are affected so far ({resets}).")
+        }
+        (some, all) => {
+            format!("{some} attempts on {server} are affected so far, {all} connections came about ({resets}).")
+        }
     })
 }
