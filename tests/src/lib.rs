@@ -1,1 +1,4 @@
-//! Shared parts of the end-to-end tests.
+//! Scenarios: conversations written as the story of what happened, with the findings that they must lead to.
+
+pub mod catalogue;
+pub mod scenario;
