@@ -14,8 +14,8 @@ use crate::scenario::Scenario;
 
 pub use seed1::seed1_abort;
 
-/// A scenario with its name. Scenarios are functions of where they begin, so that each runs over both versions of IP, on a VLAN
-/// and across the wrap of sequence numbers.
+/// A scenario with its name. Scenarios are functions of where they begin, so that each runs over both versions of IP, on a
+/// VLAN and across the wrap of sequence numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     /// Its name.

@@ -9,7 +9,7 @@
 //!     .handshake()
 //!     .talk(2)
 //!     .server_fin()
-//!     .rst(|p| p.forged().ttl(255).win(502))
+//!     .rst(|p| p.forged().ttl(255).win(509))
 //!     .expect(finding("ttl-rst-mismatch").severity(Severity::Alert))
 //!     .check();
 //! ```

@@ -5,7 +5,7 @@ use crate::scenario::{ACK, FIN_ACK, PSH_ACK, RST, SYN_ACK, Scenario, Seat, Who, 
 
 cases! {
     TtlRstMismatch:
-        farther_reset, socketless_from_elsewhere, mirrored_ttl, route_change_that_stays, rerouted_with_the_reset_to_a_known_path,
+        farther_reset, socketless_from_elsewhere, mirrored_ttl, route_change_that_stays, reset_on_a_known_path,
         other_initial_ttl, no_baseline_yet, bgp, midstream_too_short;
     TtlFinMismatch: forged_fin, fin_on_a_new_path;
     TtlDataMismatch:
@@ -52,7 +52,7 @@ fn route_change_that_stays(s: Scenario) -> Scenario {
 }
 
 /// Back on the path that was in use before.
-fn rerouted_with_the_reset_to_a_known_path(s: Scenario) -> Scenario {
+fn reset_on_a_known_path(s: Scenario) -> Scenario {
     s.client(|c| c.ttl(62))
         .handshake()
         .talk(2)
