@@ -1,5 +1,7 @@
 //! Captures of the wild: whatever is in them, the engine keeps its books.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{
     fs::{self, File},
     io::BufReader,

@@ -1,5 +1,7 @@
 //! Seed 1 as a capture file: written, read back, and the same findings. The file is committed, for everyone's tools.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{fs, fs::File, io::BufReader, path::Path};
 
 use sensor::{

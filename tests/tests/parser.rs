@@ -1,5 +1,7 @@
 //! The parser against one that somebody else wrote.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use etherparse::{NetSlice, SlicedPacket, TcpOptionElement, TcpSlice, TransportSlice};
 use proptest::{collection::vec, prelude::*};
 use sensor_common::{
