@@ -1,7 +1,9 @@
 //! Shared parts of the end-to-end tests.
 
 pub mod captures;
+pub mod catalogue;
 pub mod pair;
+pub mod scenario;
 
 /// Whether the tests may load programs and make namespaces; a loud word where they may not.
 pub fn root() -> bool {

@@ -112,7 +112,8 @@ pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
     if acked_lately(flow, packet.receiver(), packet.seq) {
         return if d_is_client && !d.flags.any(TcpFlags::ACK) {
             RstClass::SynSent
-        } else if d_known && d.flags.0 == TcpFlags::SYN.0 {
+        } else if d_known && last_recorded(flow, packet.sender(), 1).flags.is_syn() {
+            // The flow may be a live one, which learns nothing from such a SYN; the recorder has it all the same.
             RstClass::AfterChallenge
         } else {
             RstClass::Stateless

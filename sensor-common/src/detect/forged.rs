@@ -10,7 +10,7 @@ use super::{
     origin::{self, far_bit},
 };
 use crate::{
-    flow::{Bits, End, Flow, RECORDED, TcpFlags},
+    flow::{Bits, End, Flow, RECORDED, TcpFlags, Watch},
     kind::Kind,
     opaque::recall,
     passage::{Finding, Passage},
@@ -227,7 +227,8 @@ pub fn past_fin(flow: &Flow, passage: &mut Passage) -> bool {
     let sender = packet.sender();
     passage.finding.about(packet.segment(passage.stamp));
     let fin = last_recorded(flow, sender, 1);
-    if fin.flags.any(TcpFlags::FIN) {
+    // A familiar FIN has been learnt from: compared with itself, it would look like a copy.
+    if fin.flags.any(TcpFlags::FIN) && fin.ttl == d.ttl_alt && flow.head.watch.any(Watch::stranger(sender)) {
         // What is in doubt is the FIN, so that is what the evidence is about.
         passage.finding.about(*fin);
         origin::judge(flow, sender, &mut passage.finding, Evidence::TTL_FIN);

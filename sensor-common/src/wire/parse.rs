@@ -51,9 +51,9 @@ pub struct Packet {
     /// Keeps the record free of padding.
     pub reserved: u8,
     /// Working memory of the option walk.
-    pub(super) list: OptionList,
+    pub list: OptionList,
     /// Working memory of [`Packet::forget`].
-    offset: u32,
+    pub offset: u32,
 }
 
 impl Packet {

@@ -1,0 +1,5 @@
+//! libFuzzer's way into [`fuzz::event`].
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::event(data));

@@ -1,0 +1,158 @@
+//! A segment before it is sent: every field of it can be overridden.
+
+use sensor::lab::forge::TcpPacket;
+use sensor_common::{flow::TcpFlags, seq::SeqNumber};
+
+use super::speaker::Speaker;
+
+/// A segment as its sender would have sent it, so far. Sequence numbers are relative to the initial ones unless they are raw.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub(super) packet: TcpPacket,
+    pub(super) forged: bool,
+    pub(super) unseen: bool,
+    /// Nanoseconds by which it comes too late.
+    pub(super) late: u64,
+    tos: u8,
+    isn: SeqNumber,
+    peer_isn: SeqNumber,
+}
+
+impl Draft {
+    pub(super) fn new(packet: TcpPacket, sender: &Speaker, receiver: &Speaker) -> Self {
+        let (tos, isn, peer_isn) = (sender.tos, sender.isn, receiver.isn);
+        Self { packet, forged: false, unseen: false, late: 0, tos, isn, peer_isn }
+    }
+
+    fn with(mut self, edit: impl FnOnce(&mut TcpPacket)) -> Self {
+        edit(&mut self.packet);
+        self
+    }
+
+    /// Somebody else sent it: the one in whose name it came knows nothing of it.
+    pub fn forged(self) -> Self {
+        Self { forged: true, ..self }
+    }
+
+    /// It never passes the sensor.
+    pub fn unseen(self) -> Self {
+        Self { unseen: true, ..self }
+    }
+
+    /// It passes the sensor milliseconds late: others overtake it.
+    pub fn late(self, milliseconds: u64) -> Self {
+        self.late_us(milliseconds * 1_000)
+    }
+
+    /// The same in microseconds.
+    pub fn late_us(self, microseconds: u64) -> Self {
+        Self { late: microseconds * 1_000, ..self }
+    }
+
+    /// TTL or hop limit.
+    pub fn ttl(self, ttl: u8) -> Self {
+        self.with(|p| p.ttl = ttl)
+    }
+
+    /// TOS or traffic class.
+    pub fn tos(self, tos: u8) -> Self {
+        Self { tos, ..self }
+    }
+
+    /// Raw window.
+    pub fn win(self, window: u16) -> Self {
+        self.with(|p| p.window = window)
+    }
+
+    /// IP-ID.
+    pub fn id(self, id: u16) -> Self {
+        self.with(|p| p.id = id)
+    }
+
+    /// The don't-fragment bit.
+    pub fn df(self, dont_fragment: bool) -> Self {
+        self.with(|p| p.dont_fragment = dont_fragment)
+    }
+
+    /// TCP flags.
+    pub fn flags(self, flags: TcpFlags) -> Self {
+        self.with(|p| p.flags = flags)
+    }
+
+    /// Sequence number from the sender's initial one.
+    pub fn seq(self, seq: u32) -> Self {
+        let isn = self.isn;
+        self.with(|p| p.seq = isn + seq)
+    }
+
+    /// Sequence number that much further, or back.
+    pub fn seq_by(self, bytes: i32) -> Self {
+        self.with(|p| p.seq = p.seq + bytes as u32)
+    }
+
+    /// Sequence number as it is on the wire.
+    pub fn raw_seq(self, seq: u32) -> Self {
+        self.with(|p| p.seq = SeqNumber(seq))
+    }
+
+    /// Acknowledgment from the receiver's initial sequence number.
+    pub fn ack(self, ack: u32) -> Self {
+        let isn = self.peer_isn;
+        self.with(|p| p.ack = isn + ack)
+    }
+
+    /// Acknowledgment that much further, or back.
+    pub fn ack_by(self, bytes: i32) -> Self {
+        self.with(|p| p.ack = p.ack + bytes as u32)
+    }
+
+    /// Acknowledgment field as it is on the wire.
+    pub fn raw_ack(self, ack: u32) -> Self {
+        self.with(|p| p.ack = SeqNumber(ack))
+    }
+
+    /// TCP options, a multiple of 4 bytes.
+    pub fn options(self, options: &[u8]) -> Self {
+        self.with(|p| p.options = options.to_vec())
+    }
+
+    /// No TCP options.
+    pub fn bare(self) -> Self {
+        self.options(&[])
+    }
+
+    /// That many bytes of payload.
+    pub fn len(self, len: usize) -> Self {
+        self.with(|p| p.payload = vec![b'x'; len])
+    }
+
+    /// Source MAC address.
+    pub fn mac(self, mac: [u8; 6]) -> Self {
+        self.with(|p| p.macs[0] = mac)
+    }
+
+    /// Sender's and receiver's port.
+    pub fn ports(self, source: u16, destination: u16) -> Self {
+        self.with(|p| {
+            p.source.set_port(source);
+            p.destination.set_port(destination);
+        })
+    }
+
+    /// The frame.
+    pub(super) fn build(&self) -> Vec<u8> {
+        let mut bytes = self.packet.build().0;
+        let ip = if self.packet.vlan.is_some() { 18 } else { 14 };
+        if self.packet.source.is_ipv6() {
+            bytes[ip] |= self.tos >> 4;
+            bytes[ip + 1] |= self.tos << 4;
+        } else {
+            bytes[ip + 1] = self.tos;
+            // The forge built it with TOS 0; the header's checksum follows (RFC 1624).
+            let sum = u32::from(!u16::from_be_bytes([bytes[ip + 10], bytes[ip + 11]])) + u32::from(self.tos);
+            let sum = !((sum + (sum >> 16)) as u16);
+            bytes[ip + 10..ip + 12].copy_from_slice(&sum.to_be_bytes());
+        }
+        bytes
+    }
+}
