@@ -111,6 +111,16 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
     Ok(built)
 }
 
+/// Builds the benchmark's programs, which nobody ships and so nobody commits.
+pub(crate) fn bench(workspace: &Workspace) -> Result<PathBuf> {
+    let toolchain = Toolchain::find(Privilege::without_sudo())?;
+    let object = Object { name: "bench.bpf.o".into(), bin: "bench".into(), features: Some("bench") };
+    let linked = link(workspace, &toolchain, &object)?;
+    let path = toolchain::target(workspace).join(&object.name);
+    strip(&linked, &path)?;
+    Ok(path)
+}
+
 fn objects(workspace: &Workspace) -> Vec<Object> {
     let plain = |bin: &String| Object { name: format!("{bin}.bpf.o"), bin: bin.clone(), features: None };
     let mut objects: Vec<Object> = workspace.bpf_bins.iter().map(plain).collect();

@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask test` is the one that matters: it sets up what it needs and passes everything.
 
+mod bench;
 mod build_ebpf;
 mod demo;
 mod disasm;
@@ -54,6 +55,8 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Measures nanoseconds a packet of the kernel programs and of the engine on the host; needs root
+    Bench(bench::Options),
     /// Prints the disassembly of a committed object
     Disasm {
         /// The object's name without `.bpf.o`
@@ -82,6 +85,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Lint => lint::lint(&workspace),
         Verb::Tidy => tidy::tidy(&workspace),
         Verb::Demo { args } => demo::demo(&workspace, &args),
+        Verb::Bench(options) => bench::bench(&workspace, &options),
         Verb::Disasm { object } => disasm::disasm(&workspace, &object),
     }
 }

@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 use crate::{lint, packages, process};
 
 /// Names the BPF object that the tests load instead of the committed one.
-const OBJECT_VARIABLE: &str = "SENSOR_BPF_OBJECT";
+pub(crate) const OBJECT_VARIABLE: &str = "SENSOR_BPF_OBJECT";
 
 /// Sets up, checks and tests everything; `quick` leaves the BPF object as committed.
 pub(crate) fn test(workspace: &Workspace, quick: bool) -> Result<()> {

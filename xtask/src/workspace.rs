@@ -17,7 +17,7 @@ pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     /// The folder that cargo builds in.
     pub(crate) target: PathBuf,
-    /// The binaries of [`BPF_PACKAGE`]; each becomes one object.
+    /// The binaries of [`BPF_PACKAGE`] that need no feature; each becomes one committed object.
     pub(crate) bpf_bins: Vec<String>,
 }
 
@@ -37,8 +37,10 @@ impl Workspace {
         let targets = packages
             .filter(|package| package["name"] == BPF_PACKAGE)
             .flat_map(|package| package["targets"].as_array().into_iter().flatten());
-        let bins =
-            targets.filter(|target| target["kind"].as_array().is_some_and(|kinds| kinds.contains(&"bin".into())));
+        let bins = targets
+            .filter(|target| target["kind"].as_array().is_some_and(|kinds| kinds.contains(&"bin".into())))
+            // A binary behind a feature is a tool of ours, made when it is wanted.
+            .filter(|target| target["required-features"].as_array().is_none_or(Vec::is_empty));
         let bpf_bins = bins.filter_map(|target| target["name"].as_str()).map(str::to_owned).collect();
         Ok(Self { root: folder("workspace_root")?, target: folder("target_directory")?, bpf_bins })
     }
@@ -69,7 +71,8 @@ mod tests {
         let metadata = r#"{"workspace_root": "/w", "target_directory": "/t", "packages": [
             {"name": "sensor", "targets": [{"name": "sensor-agent", "kind": ["bin"]}]},
             {"name": "sensor-ebpf", "targets": [
-                {"name": "sensor_ebpf", "kind": ["lib"]}, {"name": "sensor", "kind": ["bin"]}]}]}"#;
+                {"name": "sensor_ebpf", "kind": ["lib"]}, {"name": "sensor", "kind": ["bin"]},
+                {"name": "bench", "kind": ["bin"], "required-features": ["bench"]}]}]}"#;
         let workspace = Workspace::parse(metadata).unwrap();
         assert_eq!(workspace.bpf_bins, ["sensor"]);
         assert_eq!(workspace.objects(), PathBuf::from("/w/sensor-ebpf/object"));

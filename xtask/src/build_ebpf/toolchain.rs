@@ -102,7 +102,7 @@ impl Toolchain {
         // Not through `cargo clippy`, which would find rustup's.
         let mut command = self.nested(CLIPPY, workspace);
         // The crates it depends on are linted for the machine's own target.
-        command.arg("clippy").args(BUILD).arg("--no-deps");
+        command.arg("clippy").args(BUILD).args(["--no-deps", "--features", "bench"]);
         command
     }
 

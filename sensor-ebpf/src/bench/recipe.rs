@@ -1,0 +1,67 @@
+//! What the benchmark's user space tells the feeder. Included by both, so that there is one layout.
+
+/// 32-bit words of IPv4 and TCP header that a recipe has: 20 bytes each, and 20 of options.
+pub(crate) const WORDS: usize = 15;
+
+/// Bytes of the Ethernet header in front of them, the same in every frame.
+pub(crate) const ETHERNET: usize = 14;
+
+/// One frame, a cache line, so that reading the recipes costs every program alike and little.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Recipe {
+    /// The headers in network byte order, as they lie in memory.
+    pub(crate) headers: [u32; WORDS],
+    /// By how much the sequence number grows from one lap to the next.
+    pub(crate) seq_step: u8,
+    /// By how much the acknowledgment number grows from one lap to the next.
+    pub(crate) ack_step: u8,
+    /// Whether addresses and ports change with each lap: no two frames are of one flow.
+    pub(crate) scatter: u8,
+    /// Keeps the record free of padding.
+    pub(crate) reserved: u8,
+}
+
+/// Identification, flags and fragment offset; the two addresses and ports; sequence, acknowledgment, timestamp value.
+const IPID: usize = 1;
+const SOURCE: usize = 3;
+const PORTS: usize = 5;
+const SEQ: usize = 6;
+const ACK: usize = 7;
+const TSVAL: usize = 11;
+
+/// Spreads laps over addresses (an odd number: 2^32 laps, 2^32 addresses).
+const SPREAD: u32 = 0x9e37_79b1;
+
+impl Recipe {
+    /// The word at `index` in a lap, as it lies in memory.
+    #[inline(always)]
+    pub(crate) fn word(&self, index: usize, lap: u32) -> u32 {
+        let grown = |by: u32| u32::from_be(self.headers[index]).wrapping_add(by).to_be();
+        let spread = if self.scatter == 0 { 0 } else { lap.wrapping_mul(SPREAD) };
+        match index {
+            // Its upper half in network order; what runs over is lost, as it should.
+            IPID => grown(lap << 16),
+            SOURCE => self.headers[index] ^ spread,
+            PORTS => self.headers[index] ^ (spread & 0xffff),
+            SEQ => grown(lap.wrapping_mul(self.seq_step as u32)),
+            ACK => grown(lap.wrapping_mul(self.ack_step as u32)),
+            TSVAL => grown(lap),
+            _ => self.headers[index],
+        }
+    }
+}
+
+/// Where the feeder stands. It takes the recipes from `first` up to `end` again and again.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Feed {
+    /// The next recipe.
+    pub(crate) next: u32,
+    /// The first recipe of a lap.
+    pub(crate) first: u32,
+    /// The recipe after the last of a lap.
+    pub(crate) end: u32,
+    /// Laps done. Numbers grow with it, so that a repeated recipe is no retransmission.
+    pub(crate) lap: u32,
+}
