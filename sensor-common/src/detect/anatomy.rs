@@ -93,6 +93,11 @@ pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
     }
     let d_is_client = matches!(flow.head.client(), Some(client) if client as u8 == packet.side);
     if packet.flags.any(TcpFlags::ACK) {
+        // A retry may leave out the data that came with the first SYN; and one on a flow whose end nobody saw is not learnt from.
+        let request = last_recorded(flow, packet.receiver(), 1);
+        if request.flags.is_syn() && packet.ack.0 == request.end().0 && (!d_known || packet.seq.0 == 0) {
+            return RstClass::Refused;
+        }
         if !d_known {
             // Only a SYN can be refused; its acknowledgment covers it, and data on it.
             let answers_syn = r.flags.any(TcpFlags::SYN) && !r.flags.any(TcpFlags::ACK);

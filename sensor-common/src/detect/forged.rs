@@ -84,7 +84,8 @@ fn history(flow: &Flow, passage: &mut Passage) {
         return;
     }
     let acked_before = r.flags.any(TcpFlags::ACK) && packet.seq.before(r.ack) && packet.seq.after(d.isn);
-    let stale = acked_before && !acked_lately(flow, packet.receiver(), packet.seq);
+    let refusal = is(finding, RstClass::Refused);
+    let stale = acked_before && !refusal && !acked_lately(flow, packet.receiver(), packet.seq);
     finding.evidence.add_if(stale, Evidence::STALE_SEQ);
 
     let last = &flow.tails[packet.sender()].reset;

@@ -98,7 +98,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let once = d.segments == if packet.flags.is_syn_ack() { 0 } else { 1 } && r.segments == 1;
         let answers =
             r.bits.any(Bits::ISN) && packet.flags.any(TcpFlags::ACK) && packet.ack.0 == r.isn.0.wrapping_add(1);
-        if once && answers {
+        // With payload it may be long after the ACK that was lost.
+        if once && answers && packet.len == 0 {
             track::round_trip(d, passage.stamp.since(r.nxt_at));
         }
     }
