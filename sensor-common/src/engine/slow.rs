@@ -245,7 +245,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if d.flaps == origin::FLAPPY {
             finding.kind = Kind::TtlFlap as u8;
             finding.settle(Severity::Notice, Confidence::Possible);
-        } else if finding.score == evidence.only(Evidence::TTL).score() {
+        } else if finding.score == evidence.only(Evidence(Evidence::TTL.0 | Evidence::TTL_MIRROR.0)).score() {
             // Distance alone, from a side that is still there: parallel paths look like that.
             finding.settle(Severity::Info, Confidence::Possible);
         }
