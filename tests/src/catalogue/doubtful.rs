@@ -8,7 +8,9 @@ use crate::scenario::{ACK, PSH_ACK, RST, SYN_ACK, Scenario, Seat, finding};
 cases! {
     RstNonconforming: reset_overtakes_data;
     DataSeqRst: killed_upload;
-    RstTooFast: slow_to_accept;
+    RstTooFast: slow_to_accept, idle_for_long;
+    TtlDataMismatch: collapsed_on_another_path;
+    TtlRstMismatch: reset_on_a_parallel_path;
     SynAckIsnChange: two_cookies;
     DataAfterFin: reuse_with_its_request_unseen;
 }
@@ -69,4 +71,23 @@ fn reuse_with_its_request_unseen(s: Scenario) -> Scenario {
         .synack()
         .from_client(ACK, |p| p)
         .talk(2)
+}
+
+/// Idle for 45 minutes: more than half of what a stamp can tell, so that time seems to stand still, and the answer too fast.
+fn idle_for_long(s: Scenario) -> Scenario {
+    s.syn().synack().after(20).ack().talk(2).after(45 * 60_000).server_data(100).after(20).rst(|p| p)
+}
+
+/// A small segment is lost behind the sensor, on a path three hops longer; its retransmission takes more along (as Linux does).
+fn collapsed_on_another_path(s: Scenario) -> Scenario {
+    s.handshake()
+        .talk(2)
+        .from_client(PSH_ACK, |p| p.len(100).ttl(57))
+        .after(200)
+        .from_client(PSH_ACK, |p| p.seq_by(-100).len(1400))
+}
+
+/// Per-packet balancing over paths three hops apart, and a reset before that is known.
+fn reset_on_a_parallel_path(s: Scenario) -> Scenario {
+    s.handshake().talk(2).from_client(ACK, |p| p.ttl(58).len(10)).client_data(10).server_ack().rst(|p| p.ttl(58))
 }
