@@ -80,10 +80,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let quiet = watch.0 == 0
             && packet.ttl == d.ttl
             && !packet.flags.any(TcpFlags::SYN.with(TcpFlags::FIN).with(TcpFlags::RST));
+        let second_passed = |stamp: Stamp| (stamp.0 ^ d.last.0) >> 20 != 0;
+        let mut note = true;
         passage.learn = EVERYTHING;
         passage.service = 0;
         if quiet {
             passage.stamp = Stamp::of(passage.now).next(last);
+            note = second_passed(passage.stamp);
         } else {
             passage.now = self.clock.fine();
             passage.stamp = Stamp::of(passage.now).next(last);
@@ -104,9 +107,11 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if passage.service != 0 {
             self.account(passage);
         }
-        let Some(flow) = self.storage.flow(passage.index) else { return };
-        let worth = track::worth(flow);
-        table::note(self.storage, passage.index, worth, seconds(passage.now));
+        if note {
+            let Some(flow) = self.storage.flow(passage.index) else { return };
+            let worth = track::worth(flow);
+            table::note(self.storage, passage.index, worth, seconds(passage.now));
+        }
     }
 
     #[inline(always)]

@@ -32,7 +32,8 @@ pub struct Passage {
     pub hook: u8,
     /// What the state may learn from the segment: 0 nothing, 1 its numbers, 2 everything.
     pub learn: u8,
-    /// Whether there is a finding to tell. One for each segment: what is found first is the strongest.
+    /// Whether there is a finding to tell: 1, or 2 once it was lost to a full ring. One for each segment: what is found first is
+    /// the strongest.
     pub found: u8,
     /// Connection requests that the first SYN-ACK answers, saturating.
     pub requests: u8,
@@ -129,8 +130,10 @@ impl Finding {
             self.severity = Severity::Alert as u8;
         } else if self.rule == Rule::Oddity as u8 {
             self.severity = Severity::Notice as u8;
+            self.confidence = Confidence::Possible as u8;
         } else if self.rule == Rule::Fact as u8
-            || (self.rule == Rule::Stranger as u8 && self.score == self.evidence.only(Evidence::TTL).score())
+            || (self.rule == Rule::Stranger as u8
+                && self.score == self.evidence.only(Evidence(Evidence::TTL.0 | Evidence::TTL_MIRROR.0)).score())
         {
             self.severity = Severity::Info as u8;
             self.confidence = Confidence::Possible as u8;

@@ -101,6 +101,8 @@ pub struct Place {
     pub bucket: u32,
     /// Tag within it, never 0.
     pub tag: u32,
+    /// The slot that it takes where it has the choice.
+    pub home: u32,
 }
 
 /// Where `key` belongs. Multilinear hashing (Lemire and Kaser, "Strongly universal string hashing is fast", 2014): with secret
@@ -125,12 +127,18 @@ pub fn place(key: &Key, config: &Config) -> Place {
         .wrapping_add(k[10].wrapping_mul(key.link.ifindex as u64))
         .wrapping_add(k[11].wrapping_mul(key.link.version_vlans as u64));
     let tag = (hash >> 8) as u32;
-    Place { bucket: (hash >> 40) as u32 & config.bucket_mask, tag: if tag == 0 { 1 } else { tag } }
+    let home = (hash >> 37) as u32 % WAYS as u32;
+    Place { bucket: (hash >> 40) as u32 & config.bucket_mask, tag: if tag == 0 { 1 } else { tag }, home }
 }
 
-/// Index of the flow with `key`, if the table has it.
+/// Index of the flow with `key`, if the table has it. Most flows are at home: for them the bucket is not read, so that the flow's
+/// own lines are all there is to wait for.
 #[inline(always)]
 pub fn find<S: Storage>(storage: &mut S, at: Place, key: &Key) -> Option<u32> {
+    let home = at.bucket * WAYS as u32 + at.home;
+    if storage.flow(home)?.head.key == *key {
+        return Some(home);
+    }
     let bucket = storage.bucket(at.bucket)?;
     let mut slot = 0;
     while slot < WAYS {
@@ -196,9 +204,9 @@ pub fn insert<S: Storage>(storage: &mut S, at: Place, now: u32, least: &mut u32)
                 Worth::Established => continue,
             }
         };
-        // Rank first, then the longer idle the lower, then the slot.
+        // Rank first, then the longer idle the lower, then home.
         let idle = if idle > 0xffff { 0xffff } else { idle };
-        let value = rank << 20 | (0xffff - idle) << 4 | slot as u32;
+        let value = rank << 20 | (0xffff - idle) << 4 | (slot as u32 ^ at.home);
         if value < recall(least) {
             keep(least, value);
         }
@@ -207,7 +215,7 @@ pub fn insert<S: Storage>(storage: &mut S, at: Place, now: u32, least: &mut u32)
     if least == TAKEN {
         return Inserted::No(Counter::TableFull);
     }
-    let victim = least as usize % WAYS;
+    let victim = (least ^ at.home) as usize % WAYS;
     let tag = bucket.tags[victim];
     if !S::swap_tag(&mut bucket.tags[victim], tag, at.tag) {
         return Inserted::No(Counter::InsertRaces);

@@ -11,7 +11,7 @@ pub trait Clock {
     fn fine(&self) -> u64;
 }
 
-/// A point of time within a flow, in units of 1.024 µs (2^10 ns). Wraps after 73 minutes; differences hold within half of that.
+/// A point of time within a flow, in units of 1.024 µs (2^10 ns). Wraps after 73 minutes.
 ///
 /// Stamps of one flow are strictly increasing by construction ([`Stamp::next`]), so they also keep the order in which
 /// segments were seen when the coarse clock stands still or a capture's clock jumps back.
@@ -26,17 +26,17 @@ impl Stamp {
         Self((nanos >> 10) as u32)
     }
 
-    /// Units (1.024 µs) from `earlier` to `self`; zero when `self` is the earlier one.
+    /// Units (1.024 µs) from `earlier` to `self`; zero where the clock went back.
     #[inline(always)]
     pub const fn since(self, earlier: Self) -> u32 {
         let units = self.0.wrapping_sub(earlier.0);
-        if (units as i32) < 0 { 0 } else { units }
+        if units > BACKWARDS { 0 } else { units }
     }
 
     /// Whether `self` lies strictly after `other`.
     #[inline(always)]
     pub const fn after(self, other: Self) -> bool {
-        (self.0.wrapping_sub(other.0) as i32) > 0
+        self.since(other) > 0
     }
 
     /// `self`, moved just past `last` where it does not already lie there.
@@ -45,6 +45,9 @@ impl Stamp {
         if self.after(last) { self } else { Self(last.0.wrapping_add(1)) }
     }
 }
+
+/// Differences above this are a clock that went back, by up to 69 s; those below are time that passed, up to 72 minutes.
+const BACKWARDS: u32 = u32::MAX - (1 << 26);
 
 /// Nanoseconds in `units` of [`Stamp`].
 pub const fn stamp_nanos(units: u32) -> u64 {
@@ -79,5 +82,7 @@ mod tests {
     fn differences_survive_the_wrap() {
         assert_eq!(Stamp(5).since(Stamp(u32::MAX - 4)), 10);
         assert_eq!(Stamp(5).since(Stamp(9)), 0);
+        let later = Stamp(9).0.wrapping_add(3 << 30);
+        assert_eq!(Stamp(later).since(Stamp(9)), 3 << 30, "an hour of idleness is not a clock that went back");
     }
 }

@@ -1,10 +1,12 @@
 //! The state machine: what a flow learns from each segment. Nothing here judges, and nothing learns from a reset.
 
+use zerocopy::{FromBytes, IntoBytes};
+
 use crate::{
-    flow::{Bits, End, Flow, HeadBits, RECORDED, Segment, Side, TcpFlags, Watch},
+    flow::{Bits, End, Flow, HeadBits, RECORDED, Reset, Segment, Side, TcpFlags, Watch},
     seq::SeqNumber,
     table::Worth,
-    time::{Stamp, stamp_nanos},
+    time::{Stamp, millis, stamp_nanos},
     wire::{Options, Packet},
 };
 
@@ -24,10 +26,16 @@ pub fn ends(flow: &mut Flow, sender: usize) -> (&mut End, &mut End) {
 
 /// Starts a connection on an entry whose contents are stale: `first` is its first segment.
 #[inline(always)]
-pub fn begin(flow: &mut Flow, first: &Packet, millis: u32) {
+pub fn begin(flow: &mut Flow, first: &Packet, now: u64) {
     clear(&mut flow.ends);
-    clear(&mut flow.tails);
-    flow.head.first = millis;
+    // Nothing was before: the first segment's own time stands.
+    let before = Stamp(Stamp::of(now).0.wrapping_sub(1));
+    flow.ends[0].last = before;
+    flow.ends[1].last = before;
+    // What the recorder holds stays, uncounted: a flood of connections would have to fetch its lines for nothing.
+    flow.tails[0].reset = Reset::default();
+    flow.tails[1].reset = Reset::default();
+    flow.head.first = millis(now);
     flow.head.closed = 0;
     flow.head.how = 0;
     flow.head.told = 0;
@@ -48,21 +56,22 @@ pub fn begin(flow: &mut Flow, first: &Packet, millis: u32) {
 
 /// Begins a new connection of the same addresses and ports; the old one's final numbers stay as a tombstone.
 #[inline(always)]
-pub fn renew(flow: &mut Flow, first: &Packet, millis: u32) {
+pub fn renew(flow: &mut Flow, first: &Packet, now: u64) {
     flow.head.tomb_nxt = [flow.ends[0].nxt, flow.ends[1].nxt];
     flow.head.bits.set(HeadBits::TOMBSTONE);
     let (closed, how) = (flow.head.closed, flow.head.how);
-    begin(flow, first, millis);
+    begin(flow, first, now);
     flow.head.closed = closed;
     flow.head.how = how;
 }
 
 /// Zeroes a part of a flow, word by word: a single assignment becomes a call to a byte loop on the BPF target.
 #[inline(always)]
-pub fn clear<T: zerocopy::FromBytes + zerocopy::IntoBytes>(part: &mut T) {
-    let words = core::ptr::from_mut(part).cast::<u32>();
-    for i in 0..size_of::<T>() / 4 {
-        // SAFETY: in bounds; all parts of a flow are aligned to 4 bytes and any bytes are valid for them.
+pub fn clear<T: FromBytes + IntoBytes>(part: &mut T) {
+    const { assert!(align_of::<T>() == 8) };
+    let words = core::ptr::from_mut(part).cast::<u64>();
+    for i in 0..size_of::<T>() / 8 {
+        // SAFETY: in bounds and aligned, and any bytes are valid for the part.
         unsafe { words.add(i).write_volatile(0) };
     }
 }

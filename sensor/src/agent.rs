@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     cli,
     failure::Failure,
-    kernel::{Attached, Drain, Drained, Kernel, KernelError, Mode, Options, default_interface},
+    kernel::{Attached, Drain, Drained, Kernel, KernelError, Mode, Options, default_interface, strips_vlans},
     report::{Place, Reporter, Style, WallClock},
 };
 
@@ -40,7 +40,9 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     interfaces.sort();
     interfaces.dedup();
     let both_directions = options.direction == cli::Direction::Both;
-    let mut agent = Agent::load(&Options { flows: options.flows, both_directions, ..Options::default() })?;
+    let ignore_vlans = interfaces.iter().any(|interface| strips_vlans(interface));
+    let mut agent =
+        Agent::load(&Options { flows: options.flows, both_directions, ignore_vlans, ..Options::default() })?;
     for interface in &interfaces {
         let attached = agent.attach(interface, options.mode.into())?;
         // Not `eprintln!`, which panics where nobody listens.

@@ -21,7 +21,7 @@ use zerocopy::{FromBytes, IntoBytes};
 pub use attach::{Attached, Egress, Ingress, Mode};
 pub use drain::{Drain, Drained};
 pub use error::KernelError;
-pub use netdev::{default_interface, interface_index};
+pub use netdev::{default_interface, interface_index, strips_vlans};
 
 /// The production object, built by `cargo xtask build-ebpf`.
 #[cfg(not(feature = "trace"))]
@@ -45,11 +45,13 @@ pub struct Options {
     pub both_directions: bool,
     /// Take the clsact qdisc even where tcx is to be had.
     pub clsact: bool,
+    /// Leave VLAN ids out of a flow's identity, because the NIC takes them out of incoming frames.
+    pub ignore_vlans: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { flows: 131_072, ring_bytes: 4 << 20, both_directions: false, clsact: false }
+        Self { flows: 131_072, ring_bytes: 4 << 20, both_directions: false, clsact: false, ignore_vlans: false }
     }
 }
 
@@ -71,6 +73,7 @@ impl Kernel {
         privilege::check()?;
         let mut config = Config::live(secret()?, bucket_mask(options.flows), options.ring_bytes);
         config.both_directions = options.both_directions as u8;
+        config.vlan_in_key = !options.ignore_vlans as u8;
         config.clock = privilege::clock_source()? as u8;
         let kernel = Self::load_with(config, options.ring_bytes)?;
         Ok(Self { clsact: options.clsact, ..kernel })
@@ -80,7 +83,7 @@ impl Kernel {
     pub fn load_with(config: Config, ring_bytes: u32) -> Result<Self, KernelError> {
         privilege::raise_memlock();
         let buckets = config.bucket_mask + 1;
-        let other = std::env::var_os(OBJECT_VARIABLE)
+        let other = privilege::environment(OBJECT_VARIABLE)
             .map(|path| std::fs::read(&path).map_err(|cause| KernelError::Object { path: path.into(), cause }))
             .transpose()?;
         let mut ebpf = EbpfLoader::new()

@@ -123,6 +123,11 @@ impl Scenario {
         self
     }
 
+    /// Where the sensor sits: [`Seat::hook`] says which hook sees a frame.
+    pub fn seated(&self) -> Seat {
+        self.seat
+    }
+
     /// Whether it runs over IPv6.
     pub fn is_v6(&self) -> bool {
         self.ends[0].address.is_ipv6()

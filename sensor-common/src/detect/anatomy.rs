@@ -58,17 +58,14 @@ impl RstClass {
     }
 }
 
-/// The segments of an end that the recorder holds, in no particular order; unused entries are all zero.
+/// The segment that an end sent `back` segments ago, 1 being its last one, if it sent that many.
 #[inline(always)]
-pub(crate) fn recorded(flow: &Flow, end: usize) -> &[Segment; RECORDED] {
-    &flow.tails[end & 1].recorder
-}
-
-/// The segment that an end sent `back` segments ago, 1 being its last one.
-#[inline(always)]
-pub(crate) fn last_recorded(flow: &Flow, end: usize, back: u32) -> &Segment {
-    let at = flow.ends[end & 1].segments.wrapping_sub(back);
-    &recorded(flow, end)[at as usize % RECORDED]
+pub(crate) fn last_recorded(flow: &Flow, end: usize, back: u32) -> Option<&Segment> {
+    let segments = flow.ends[end & 1].segments;
+    if segments < back {
+        return None;
+    }
+    Some(&flow.tails[end & 1].recorder[(segments - back) as usize % RECORDED])
 }
 
 /// Whether an end sent `ack` as its acknowledgment, now or within its last recorded segments.
@@ -76,8 +73,9 @@ pub(crate) fn last_recorded(flow: &Flow, end: usize, back: u32) -> &Segment {
 pub(crate) fn acked_lately(flow: &Flow, end: usize, ack: SeqNumber) -> bool {
     let state = &flow.ends[end & 1];
     let mut found = state.flags.any(TcpFlags::ACK) && state.ack.0 == ack.0;
-    for segment in recorded(flow, end) {
-        found |= segment.flags.any(TcpFlags::ACK) && segment.ack.0 == ack.0;
+    for (i, segment) in flow.tails[end & 1].recorder.iter().enumerate() {
+        let acks = segment.flags.0 & (TcpFlags::ACK.0 | TcpFlags::RST.0) == TcpFlags::ACK.0;
+        found |= (i as u32) < state.segments && acks && segment.ack.0 == ack.0;
     }
     found
 }
@@ -93,6 +91,14 @@ pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
     }
     let d_is_client = matches!(flow.head.client(), Some(client) if client as u8 == packet.side);
     if packet.flags.any(TcpFlags::ACK) {
+        // A retry may leave out the data that came with the first SYN; and one on a flow whose end nobody saw is not learnt from.
+        if let Some(request) = last_recorded(flow, packet.receiver(), 1)
+            && request.flags.is_syn()
+            && packet.ack.0 == request.end().0
+            && (!d_known || packet.seq.0 == 0)
+        {
+            return RstClass::Refused;
+        }
         if !d_known {
             // Only a SYN can be refused; its acknowledgment covers it, and data on it.
             let answers_syn = r.flags.any(TcpFlags::SYN) && !r.flags.any(TcpFlags::ACK);
@@ -112,7 +118,7 @@ pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
     if acked_lately(flow, packet.receiver(), packet.seq) {
         return if d_is_client && !d.flags.any(TcpFlags::ACK) {
             RstClass::SynSent
-        } else if d_known && last_recorded(flow, packet.sender(), 1).flags.is_syn() {
+        } else if d_known && last_recorded(flow, packet.sender(), 1).is_some_and(|segment| segment.flags.is_syn()) {
             // The flow may be a live one, which learns nothing from such a SYN; the recorder has it all the same.
             RstClass::AfterChallenge
         } else {

@@ -88,7 +88,8 @@ fn history(flow: &Flow, passage: &mut Passage) {
         return;
     }
     let acked_before = r.flags.any(TcpFlags::ACK) && packet.seq.before(r.ack) && packet.seq.after(d.isn);
-    let stale = acked_before && !d.bits.any(Bits::FIN) && !acked_lately(flow, packet.receiver(), packet.seq);
+    let explained = is(finding, RstClass::Refused) || d.bits.any(Bits::FIN);
+    let stale = acked_before && !explained && !acked_lately(flow, packet.receiver(), packet.seq);
     finding.evidence.add_if(stale, Evidence::STALE_SEQ);
 
     let last = &flow.tails[packet.sender()].reset;
@@ -159,7 +160,7 @@ fn unscaled(d: &End, r: &End, win: u16) -> bool {
 pub fn stranger(flow: &Flow, passage: &mut Passage) -> bool {
     let sender = passage.packet.sender();
     let d = &flow.ends[sender];
-    let suspect = last_recorded(flow, sender, 1);
+    let Some(suspect) = last_recorded(flow, sender, 1) else { return false };
     if suspect.ttl != d.ttl_alt || suspect.flags.any(TcpFlags::RST) {
         return false;
     }
@@ -179,7 +180,7 @@ pub fn stranger(flow: &Flow, passage: &mut Passage) -> bool {
 pub fn raced(flow: &Flow, passage: &mut Passage) -> bool {
     let Passage { packet, finding, .. } = passage;
     for back in 1..RECORDED as u32 {
-        let suspect = last_recorded(flow, packet.sender(), back);
+        let Some(suspect) = last_recorded(flow, packet.sender(), back) else { return false };
         let same_start = packet.len > 0 && suspect.len > 0 && packet.seq.0 == suspect.seq.0;
         if same_start && packet.len != suspect.len as u32 && suspect.ttl != packet.ttl {
             let apart = origin::hops(suspect.ttl).abs_diff(origin::hops(packet.ttl));
@@ -226,7 +227,7 @@ pub fn past_fin(flow: &Flow, passage: &mut Passage) -> bool {
     }
     let sender = packet.sender();
     passage.finding.about(packet.segment(passage.stamp));
-    let fin = last_recorded(flow, sender, 1);
+    let Some(fin) = last_recorded(flow, sender, 1) else { return false };
     // A familiar FIN has been learnt from: compared with itself, it would look like a copy.
     if fin.flags.any(TcpFlags::FIN) && fin.ttl == d.ttl_alt && flow.head.watch.any(Watch::stranger(sender)) {
         // What is in doubt is the FIN, so that is what the evidence is about.

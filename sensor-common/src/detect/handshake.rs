@@ -15,7 +15,8 @@ use crate::{
 pub fn second_syn_ack(flow: &Flow, passage: &mut Passage) -> bool {
     let packet = &passage.packet;
     let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
-    let answered = d.bits.any(Bits::ISN) && d.flags.all(TcpFlags::SYN.with(TcpFlags::ACK));
+    let is_client = matches!(flow.head.client(), Some(client) if client as u8 == packet.side);
+    let answered = !is_client && d.bits.any(Bits::ISN) && d.flags.all(TcpFlags::SYN.with(TcpFlags::ACK));
     if !answered || packet.seq.0 == d.isn.0 || !r.bits.any(Bits::ISN) || packet.ack.0 != r.isn.0.wrapping_add(1) {
         return false;
     }

@@ -15,18 +15,34 @@ use crate::{
 };
 
 impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
-    /// Tells the passage's finding, or counts why not: matched = submitted + ring full + held back.
+    /// Tells the passage's finding, or counts why not: matched = submitted + ring full + held back. Where the ring was full,
+    /// `found` says so afterwards.
     #[inline(never)]
-    pub(super) fn tell(&mut self, passage: &Passage) {
+    pub(super) fn tell(&mut self, passage: &mut Passage) {
         let finding = &passage.finding;
         let kind = finding.kind as usize & (MAX_KINDS - 1);
         self.cpu.matched[kind] += 1;
         let service = self.flag(passage);
         let service = self.storage.service(service).map_or_else(ServiceSnapshot::default, |s| s.snapshot());
         let Some(flow) = self.storage.flow(passage.index) else { return };
-        let n = flow.head.told as u32;
+        // Mild findings count by themselves, so that they cannot hold back severe ones. Those that can be many are about resets.
+        let low = finding.is_mild();
+        let resets = flow.tails[passage.packet.sender()].reset.n;
+        let n = if !low {
+            flow.head.told as u32
+        } else if finding.class != NOT_A_RESET {
+            resets.saturating_sub(1) as u32
+        } else {
+            0
+        };
         let free = self.config.flow_findings;
-        let next = if n == 255 { 128 } else { n as u8 + 1 };
+        let next = if low {
+            flow.head.told
+        } else if n == 255 {
+            128
+        } else {
+            n as u8 + 1
+        };
         if !told(n, free) {
             flow.head.told = next;
             return self.cpu.count(Counter::HeldBackFlow);
@@ -35,15 +51,16 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if !self.cpu.buckets[kind].take(rate, seconds(passage.now)) {
             return self.cpu.count(Counter::HeldBackRate);
         }
-        let low = finding.is_mild();
         let submitted = self.ring.submit(low, self.config.low_quota, |event| {
             fill(event, passage, flow, service, held_back(n, free));
         });
         if submitted {
             // Only now: a mark set before a failed submit would hide the flow for good.
             flow.head.told = next;
-            self.cpu.count(Counter::Submitted);
-        } else if low {
+            return self.cpu.count(Counter::Submitted);
+        }
+        passage.found = LOST;
+        if low {
             self.cpu.count(Counter::RingFullLow);
         } else {
             self.cpu.count(Counter::RingFullHigh);
@@ -71,6 +88,12 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         index
     }
 }
+
+/// Of [`Passage::found`]: there was a finding, and no room for it.
+pub(super) const LOST: u8 = 2;
+
+/// The class of a finding that is not about a reset.
+const NOT_A_RESET: u8 = 255;
 
 /// No service: an index that no table has.
 const NO_SERVICE: u32 = u32::MAX;

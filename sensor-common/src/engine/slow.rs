@@ -1,6 +1,6 @@
 //! The long way: new flows, handshakes, closes, resets, and whatever is being watched.
 
-use super::{Engine, NOTHING, NUMBERS, Ring};
+use super::{Engine, NOTHING, NUMBERS, Ring, emit::LOST};
 use crate::{
     counters::Counter,
     detect::{Evidence, RstClass, anatomy::last_recorded, forged, handshake, origin},
@@ -54,7 +54,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             Some(Side::B) => HeadBits::LOCAL_B,
             None => HeadBits(0),
         };
-        track::begin(flow, packet, millis(passage.now));
+        track::begin(flow, packet, passage.now);
         // Last, so that nobody finds a flow that is not yet all its own.
         flow.head.key = packet.key;
         passage.index = index;
@@ -86,6 +86,22 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             self.account(passage);
             self.conclude(passage);
             self.tell(passage);
+            self.watch_on(passage);
+        }
+    }
+
+    /// A finding that was lost must be found again: what it ended the watch on is watched on.
+    #[inline(always)]
+    fn watch_on(&mut self, passage: &mut Passage) {
+        if passage.found != LOST {
+            return;
+        }
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let sender = passage.packet.sender();
+        if passage.finding.kind == Kind::RstSeqData as u8 {
+            flow.head.watch.set(Watch::reset(sender));
+        } else if passage.finding.kind == Kind::DataAfterFin as u8 {
+            flow.ends[sender].bits.set(Bits::FIN);
         }
     }
 
@@ -102,7 +118,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let once = d.segments == if packet.flags.is_syn_ack() { 0 } else { 1 } && r.segments == 1;
         let answers =
             r.bits.any(Bits::ISN) && packet.flags.any(TcpFlags::ACK) && packet.ack.0 == r.isn.0.wrapping_add(1);
-        if once && answers {
+        // With payload it may be long after the ACK that was lost.
+        if once && answers && packet.len == 0 {
             track::round_trip(d, passage.stamp.since(r.nxt_at));
         }
     }
@@ -278,7 +295,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let sender = passage.packet.sender();
         flow.head.watch.clear(Watch::stranger(sender));
         let d = &flow.ends[sender];
-        let syn_ack = last_recorded(flow, sender, REROUTE as u32);
+        let Some(syn_ack) = last_recorded(flow, sender, REROUTE as u32) else { return };
         let far = origin::hops(syn_ack.ttl).abs_diff(origin::hops(d.ttl)) >= 2;
         if passage.found != 0 || !syn_ack.flags.is_syn_ack() || !far {
             return;
@@ -307,10 +324,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let (sender, receiver) = (packet.sender(), packet.receiver());
         // The answer to a SYN that was taken for a stray on a live flow: the connection is new after all.
         let live = !flow.head.watch.any(Watch::EMBRYONIC);
-        let request = *last_recorded(flow, receiver, 1);
-        let answers = request.flags.is_syn() && request.end().0 == packet.ack.0;
-        if live && answers && packet.ack.0 != flow.ends[receiver].isn.0.wrapping_add(1) {
-            track::renew(flow, packet, millis(passage.now));
+        if live
+            && let Some(&request) = last_recorded(flow, receiver, 1)
+            && request.flags.is_syn()
+            && request.end().0 == packet.ack.0
+            && packet.ack.0 != flow.ends[receiver].isn.0.wrapping_add(1)
+        {
+            track::renew(flow, packet, passage.now);
             track::resume(&mut flow.ends[receiver], &request);
         }
         if handshake::second_syn_ack(flow, passage) {
@@ -362,7 +382,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             passage.learn = NOTHING;
             return;
         }
-        track::renew(flow, packet, millis(passage.now));
+        track::renew(flow, packet, passage.now);
     }
 
     /// A FIN: which side closed, and when both have.

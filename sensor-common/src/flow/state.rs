@@ -123,7 +123,7 @@ bit_set! {
 
 /// Line 0: identity, roles, and what an earlier connection left behind.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct Head {
     /// Who talks to whom.
     pub key: Key,
@@ -139,7 +139,7 @@ pub struct Head {
     pub watch: Watch,
     /// How it was closed: flags of A's closing segment in the low, of B's in the high half (FIN, RST, and 8 = closed first).
     pub how: u8,
-    /// Findings already told, saturating: drives the back-off.
+    /// Findings of severity warn and above: drives their back-off.
     pub told: u8,
 }
 

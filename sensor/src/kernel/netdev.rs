@@ -39,6 +39,28 @@ pub fn interface_index(name: &str) -> Result<u32, KernelError> {
     }
 }
 
+/// Whether an interface takes VLAN tags out of incoming frames before XDP sees them (`ethtool -k`: rx-vlan-offload).
+pub fn strips_vlans(name: &str) -> bool {
+    const GET_FLAGS: u32 = 0x25;
+    const RX_VLAN: u32 = 1 << 8;
+    let mut value = [GET_FLAGS, 0];
+    // SAFETY: the request and what it points to live on the stack for the call; all zero is a valid request.
+    let done = unsafe {
+        let raw = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        if raw < 0 {
+            return false;
+        }
+        let socket = OwnedFd::from_raw_fd(raw);
+        let mut request: libc::ifreq = std::mem::zeroed();
+        for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
+            *to = from as libc::c_char;
+        }
+        request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
+        libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request)
+    };
+    done == 0 && value[1] & RX_VLAN != 0
+}
+
 /// The interfaces of this network namespace.
 fn known() -> String {
     let table = fs::read_to_string("/proc/net/dev").unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What the agent needs of the kernel and of its own privileges, checked before anything is tried.
 
-use std::fs;
+use std::{ffi::OsString, fs};
 
 use sensor_common::config::ClockSource;
 
@@ -38,6 +38,7 @@ pub(super) fn clock_source() -> Result<ClockSource, KernelError> {
         ("the event ring (BPF_MAP_TYPE_RINGBUF)", (5, 8), "5.8"),
         ("detaching when the agent dies (XDP links)", (5, 9), "5.9"),
         ("compare-and-swap in BPF programs", (5, 12), "5.12"),
+        ("XDP on frames of several buffers", (5, 18), "5.18"),
     ] {
         if running < since {
             return Err(KernelError::TooOld { version: version.into(), feature, needed });
@@ -45,6 +46,13 @@ pub(super) fn clock_source() -> Result<ClockSource, KernelError> {
     }
     // The coarse clock is older (5.11) than what is needed anyway.
     Ok(ClockSource::CoarseAndFine)
+}
+
+/// A variable of the environment, unless the process has privileges that whoever started it has not.
+pub(super) fn environment(name: &str) -> Option<OsString> {
+    // SAFETY: a plain library call.
+    let elevated = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
+    if elevated { None } else { std::env::var_os(name) }
 }
 
 /// Kernels before 5.11 count maps against the limit of locked memory.

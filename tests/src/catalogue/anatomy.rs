@@ -1,10 +1,13 @@
 //! Resets that are what they seem: which code path made them.
 
+use sensor_common::flow::TcpFlags;
+
 use super::cases;
 use crate::scenario::{ACK, RST, Scenario, Seat, Who, finding};
 
 cases! {
-    RstRefused: refused, refused_after_retry, refused_then_granted, accepted_and_aborted;
+    RstRefused: refused, refused_after_retry, refused_then_granted, accepted_and_aborted, refused_without_its_data,
+        refused_on_a_dead_flow;
     RstStateless: late_data_finds_no_socket, abort_without_window;
     RstAbort: abort, abort_after_own_fin, abort_without_ack, abort_with_data_unseen, closed_in_order;
     RstSynSent: stale_answer, scanner, stale_answer_and_silence;
@@ -35,6 +38,26 @@ fn refused_then_granted(s: Scenario) -> Scenario {
 /// The server takes the connection and drops it at once: no refusal.
 fn accepted_and_aborted(s: Scenario) -> Scenario {
     s.handshake().server_rst(|p| p).expect(finding("rst-abort").info())
+}
+
+/// Fast Open was tried first; the plain retry is refused (RFC 7413 §4.2.1).
+fn refused_without_its_data(s: Scenario) -> Scenario {
+    s.from_client(TcpFlags::SYN, |p| p.len(100))
+        .after(1000)
+        .from_client(TcpFlags::SYN, |p| p)
+        .server_rst(|p| p.raw_seq(0).ack(1).win(0).bare())
+        .expect(finding("rst-refused").info())
+}
+
+/// Nobody saw the old connection end; the service is down now.
+fn refused_on_a_dead_flow(s: Scenario) -> Scenario {
+    s.handshake()
+        .talk(2)
+        .after(300_000)
+        .reconnect()
+        .syn()
+        .server_rst(|p| p.raw_seq(0).win(0).bare())
+        .expect(finding("rst-refused").info())
 }
 
 fn late_data_finds_no_socket(s: Scenario) -> Scenario {
@@ -93,7 +116,7 @@ fn stale_answer(s: Scenario) -> Scenario {
 
 /// A port scanner's kernel knows nothing of the SYN that the scanner sent.
 fn scanner(s: Scenario) -> Scenario {
-    s.from_client(sensor_common::flow::TcpFlags::SYN, |p| p.win(1024).options(&[2, 4, 5, 0xb4]))
+    s.from_client(TcpFlags::SYN, |p| p.win(1024).options(&[2, 4, 5, 0xb4]))
         .synack()
         .socketless(Who::Client, |p| p)
         .expect(finding("rst-synsent").info())
@@ -109,7 +132,7 @@ fn rebooted_client(s: Scenario) -> Scenario {
     s.handshake()
         .talk(3)
         .after(60_000)
-        .from_client(sensor_common::flow::TcpFlags::SYN, |p| p.forged().seq(numbers))
+        .from_client(TcpFlags::SYN, |p| p.forged().seq(numbers))
         .server_ack()
         .socketless(Who::Client, |p| p)
         .expect(finding("rst-after-challenge").info())
@@ -121,12 +144,7 @@ fn rebooted_client(s: Scenario) -> Scenario {
 
 /// A blind SYN is challenged; the client, which knows nothing of it, goes on.
 fn challenged_and_silent(s: Scenario) -> Scenario {
-    s.handshake()
-        .talk(3)
-        .from_client(sensor_common::flow::TcpFlags::SYN, |p| p.forged().seq(5_000_000))
-        .server_ack()
-        .ack()
-        .talk(2)
+    s.handshake().talk(3).from_client(TcpFlags::SYN, |p| p.forged().seq(5_000_000)).server_ack().ack().talk(2)
 }
 
 fn ack_beyond_what_was_sent(s: Scenario) -> Scenario {

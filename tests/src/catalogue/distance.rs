@@ -9,7 +9,8 @@ cases! {
         other_initial_ttl, no_baseline_yet, bgp, midstream_too_short;
     TtlFinMismatch: forged_fin, fin_on_a_new_path;
     TtlDataMismatch:
-        injected_data, injected_from_next_door, data_on_a_new_path, hosts_behind_one_address, shared_port_after_close;
+        injected_data, injected_from_next_door, data_on_a_new_path, hosts_behind_one_address, shared_port_after_close,
+        detour_of_even_length;
     TtlSynAckMismatch: syn_proxy, farther_second_answer, steady_server;
     TtlFlap: two_paths, ecmp, one_detour;
 }
@@ -226,4 +227,9 @@ fn ecmp(s: Scenario) -> Scenario {
 /// A single segment on another path is worth a note, no more.
 fn one_detour(s: Scenario) -> Scenario {
     s.handshake().talk(2).from_client(ACK, |p| p.ttl(57).len(10)).client_data(10)
+}
+
+/// A detour that happens to be as long as a packet's way out and back: still the distance alone.
+fn detour_of_even_length(s: Scenario) -> Scenario {
+    s.handshake().talk(2).from_client(ACK, |p| p.ttl(58).len(10)).client_data(10).server_ack()
 }

@@ -50,7 +50,7 @@ pub struct Outcome {
 impl Outcome {
     /// The findings in lines.
     pub fn lines(&self) -> Vec<String> {
-        self.findings.iter().map(|(index, event)| format!("frame {index}: {}", Line(event))).collect()
+        lines(&self.findings)
     }
 
     /// The greatest severity of what was found.
@@ -96,8 +96,21 @@ impl Scenario {
     /// The complaint, with all that was found.
     pub fn verdict(&self) -> Result<(), String> {
         let outcome = self.run();
+        let cpu = outcome.host.cpu();
+        if cpu.matched_total() != cpu.accounted_total() {
+            return Err("findings are unaccounted for".into());
+        }
+        self.compare(&outcome.findings)
+    }
+
+    /// Compares findings, of whichever engine, with what is expected: each with the index of its frame in [`Scenario::frames`].
+    ///
+    /// # Errors
+    ///
+    /// What is missing or uncalled for, with all that was found.
+    pub fn compare(&self, findings: &[(usize, Event)]) -> Result<(), String> {
         let order = self.order();
-        let mut left = outcome.findings.clone();
+        let mut left: Vec<_> = findings.iter().collect();
         let mut complaints = Vec::new();
         for (sent, expected) in &self.expected {
             let found =
@@ -110,13 +123,13 @@ impl Scenario {
         for (_, event) in left.iter().filter(|(_, event)| event.severity() >= Severity::Notice) {
             complaints.push(format!("uncalled for: {}", Line(event)));
         }
-        let cpu = outcome.host.cpu();
-        if cpu.matched_total() != cpu.accounted_total() {
-            complaints.push("findings are unaccounted for".into());
-        }
         if complaints.is_empty() {
             return Ok(());
         }
-        Err(format!("{}\nfound:\n  {}", complaints.join("\n"), outcome.lines().join("\n  ")))
+        Err(format!("{}\nfound:\n  {}", complaints.join("\n"), lines(findings).join("\n  ")))
     }
+}
+
+fn lines(findings: &[(usize, Event)]) -> Vec<String> {
+    findings.iter().map(|(index, event)| format!("frame {index}: {}", Line(event))).collect()
 }
