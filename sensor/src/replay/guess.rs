@@ -12,7 +12,7 @@ use crate::capture::Frame;
 /// Segments that the guess is made from.
 const ENOUGH: u32 = 512;
 /// Segments of its own that an address must have sent to be believed.
-const LEAST: u32 = 3;
+const LEAST: u32 = 2;
 /// Bytes held back at the most while guessing.
 const ROOM: usize = 4 << 20;
 

@@ -35,7 +35,8 @@ const PER_LINE: usize = 3;
 
 /// The decisive evidence of a finding, or what its anatomy says where there is none.
 pub(super) fn decisive(finding: &Finding<'_>) -> String {
-    let mut words: Vec<String> = TELLING.iter().filter(|bit| finding.has(**bit)).map(|bit| short(finding, *bit)).collect();
+    let mut words: Vec<String> =
+        TELLING.iter().filter(|bit| finding.has(**bit)).map(|bit| short(finding, *bit)).collect();
     words.truncate(PER_LINE);
     if words.is_empty() || finding.confidence < sensor_common::detect::Confidence::Possible {
         words.insert(0, anatomy(finding).to_owned());
@@ -64,8 +65,11 @@ fn short(finding: &Finding<'_>, bit: Evidence) -> String {
     let (name, whose) = (cast.name(*side), cast.whose(*side));
     match bit {
         Evidence::TTL | Evidence::TTL_NEAR => match own {
-            Some(own) => format!("TTL {}, {whose} {} ({} hops, not {})", made.ttl, own.ttl, made.hops, own.hops),
-            None => format!("TTL {} ({} hops)", made.ttl, made.hops),
+            Some(own) if finding.plausible() => {
+                format!("TTL {}, {whose} {} ({}, not {})", made.ttl, own.ttl, hops(made.hops), own.hops)
+            }
+            Some(own) => format!("TTL {}, {whose} {}", made.ttl, own.ttl),
+            None => format!("TTL {} ({})", made.ttl, hops(made.hops)),
         },
         Evidence::WIN_MIRROR => format!("window {} is {}", suspect.win, possessor(finding)),
         Evidence::CARRIED_ON => format!("{name} went on {}\"its\" reset", past(finding.delay)),
@@ -99,10 +103,16 @@ fn short(finding: &Finding<'_>, bit: Evidence) -> String {
 pub(super) fn long(finding: &Finding<'_>, bit: Evidence) -> String {
     let Finding { cast, side, suspect, made, own, .. } = finding;
     let (name, whose) = (cast.name(*side), cast.whose(*side));
-    let own_hops = own.map_or_else(String::new, |own| format!(", {whose} own segments (TTL {}) {}", own.ttl, own.hops));
+    let own_hops =
+        own.map_or_else(String::new, |own| format!("; {whose} own segments (TTL {}) come {}", own.ttl, hops(own.hops)));
     match bit {
         Evidence::TTL_RST | Evidence::TTL_FIN | Evidence::TTL_DATA | Evidence::TTL_SYNACK => {
-            format!("TTL {} is {} from {}{own_hops}", made.ttl, hops(made.hops), cast.here())
+            let far = if finding.plausible() {
+                format!("{} from {}", hops(made.hops), cast.here())
+            } else {
+                "made up".to_owned()
+            };
+            format!("TTL {} is {far}{own_hops}", made.ttl)
         }
         Evidence::TTL_NEAR => format!("TTL {} is {}{own_hops}: a reroute does that too", made.ttl, hops(made.hops)),
         Evidence::TTL_ADJACENT => format!("made next to {}, where {name} is further away", cast.here()),
@@ -121,14 +131,18 @@ pub(super) fn long(finding: &Finding<'_>, bit: Evidence) -> String {
         },
         Evidence::NONCONFORMING => "no TCP stack gives a reset these numbers in this situation".to_owned(),
         Evidence::SEQ_CHANGE => match ahead(finding) {
-            Some(bytes) => format!("another reset, {bytes} bytes ahead of all that {name} has sent: hedging against a race"),
+            Some(bytes) => {
+                format!("another reset, {bytes} bytes ahead of all that {name} has sent: hedging against a race")
+            }
             None => format!("another reset ahead of all that {name} has sent: hedging against a race"),
         },
         Evidence::ACK_CHANGE => format!("its resets disagree on what {name} has received"),
         Evidence::CARRIED_ON => format!("{name} sent new data {}\"its\" reset", past(finding.delay)),
         Evidence::STALE_SEQ => format!("points {} bytes into what was acknowledged before", behind(finding)),
         Evidence::TOS_DF => format!("DSCP, DF or flow label are not {whose}"),
-        Evidence::TS_MISSING => "timestamps were agreed and are missing; Linux leaves them out of resets too".to_owned(),
+        Evidence::TS_MISSING => {
+            "timestamps were agreed and are missing; Linux leaves them out of resets too".to_owned()
+        }
         Evidence::L2_ORIGIN => format!("its source MAC address is not that of {whose} other segments"),
         Evidence::SYNACK_ISN => "a second SYN-ACK to the same SYN, with another initial sequence number".to_owned(),
         Evidence::DUP_CONTENT => "the same sequence number came again with another length".to_owned(),
@@ -154,8 +168,10 @@ pub(super) fn ms(duration: Duration) -> String {
         format!("{seconds:.1} s")
     } else if seconds >= 0.01 {
         format!("{:.0} ms", seconds * 1e3)
+    } else if seconds >= 0.001 {
+        format!("{:.1} ms", seconds * 1e3)
     } else {
-        format!("{:.2} ms", seconds * 1e3)
+        format!("{:.0} µs", seconds * 1e6)
     }
 }
 

@@ -33,11 +33,6 @@ impl Distance {
     pub fn initial(self) -> u8 {
         origin::initial_ttl(self.ttl)
     }
-
-    /// Whether the hops are believable: the Internet is no wider.
-    pub fn plausible(self) -> bool {
-        self.hops <= 32
-    }
 }
 
 /// A segment's part in a finding.
@@ -116,7 +111,9 @@ impl<'a> Finding<'a> {
         // The recorder may have forgotten the reset, but never its TTL.
         let remembered = Segment { time: reset.at, seq: reset.seq, ack: reset.ack, ttl: reset.ttl, ..event.segment };
         let suspect = if confirms { last_reset.unwrap_or(remembered) } else { event.segment };
-        let trigger = event.trigger().map(|trigger| (trigger, answers(&suspect, &trigger)));
+        // The engine gives a delay exactly where the reset can be nothing but an answer.
+        let answer = event.delay != 0;
+        let trigger = event.trigger().map(|trigger| (trigger, answer && answers(&suspect, &trigger)));
         for row in &mut rows {
             row.mark = match row.segment {
                 segment if row.side == side && segment == suspect => Mark::Suspect,
@@ -127,7 +124,8 @@ impl<'a> Finding<'a> {
         }
         let age = Duration::from_nanos(u64::from(millis(event.time).wrapping_sub(event.flow.head.first)) << 20);
         let cause = trigger.filter(|(_, sure)| *sure).map_or(suspect, |(trigger, _)| trigger);
-        let active = rows.iter().map(|row| row.segment).rfind(|s| cause.time.after(s.time) && !s.flags.any(TcpFlags::RST));
+        let active =
+            rows.iter().map(|row| row.segment).rfind(|s| cause.time.after(s.time) && !s.flags.any(TcpFlags::RST));
         Self {
             event,
             kind,
@@ -173,6 +171,11 @@ impl<'a> Finding<'a> {
     pub fn elsewhere(&self) -> bool {
         self.has(Evidence(Evidence::TTL.0 | Evidence::TTL_NEAR.0))
             || (self.confirms() && self.own.is_some_and(|own| own.hops.abs_diff(self.made.hops) > 1))
+    }
+
+    /// Whether the suspect's hops are believable: no more than to its claimed sender, nor than the Internet is wide.
+    pub fn plausible(&self) -> bool {
+        self.made.hops <= self.own.map_or(32, |own| own.hops.saturating_add(2)).min(32)
     }
 
     /// Whether it contradicts, after the fact, what came before.

@@ -9,16 +9,21 @@ pub(super) fn steps(finding: &Finding<'_>) -> Vec<String> {
     let (src, dst, cast) = (finding.src(), finding.dst(), &finding.cast);
     let (name, here) = (cast.name(finding.side), cast.here());
     if finding.kind == Kind::TtlFlap {
-        return vec![format!("Compare both paths to {}: equal-cost routes, or two devices behind one address?", src.ip())];
+        return vec![format!(
+            "Compare both paths to {}: equal-cost routes, or two devices behind one address?",
+            src.ip()
+        )];
     }
     let handshake = matches!(finding.kind, Kind::TtlSynAckMismatch | Kind::SynAckIsnChange);
     let mut steps = vec![match (finding.elsewhere(), finding.made.hops) {
-        _ if handshake => format!("Ask who owns a SYN proxy, load balancer or cache in front of {src}."),
+        _ if handshake && cast.client() != Some(finding.side) => {
+            format!("Ask who owns a SYN proxy, load balancer or cache in front of {src}.")
+        }
         (true, 0) => format!(
             "Ask the owner of the gateway next to {here} for its connection entry and teardown reason: {src} > {dst} at {}.",
             rfc3339(finding.time)
         ),
-        (true, n) if finding.made.plausible() => format!(
+        (true, n) if finding.plausible() => format!(
             "Find the device {} from {here} on the way to {} (traceroute), and ask its owner for the log of {src} > \
              {dst} at {}.",
             hops(n),
@@ -40,10 +45,9 @@ pub(super) fn steps(finding: &Finding<'_>) -> Vec<String> {
     }
     if reset {
         steps.push(format!(
-            "Look for more of the same device: resets with initial TTL {}, TTL {}{}.",
-            finding.made.initial(),
+            "Look for more of the same device: resets that arrive with TTL {}{}.",
             finding.made.ttl,
-            if finding.suspect.ipid == 0 { String::new() } else { format!(", IP-ID {}", finding.suspect.ipid) }
+            if finding.suspect.ipid == 0 { String::new() } else { format!(" or IP-ID {}", finding.suspect.ipid) }
         ));
     }
     steps

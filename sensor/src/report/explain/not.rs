@@ -15,7 +15,10 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The explanations that this finding excludes, each with its reason.
 pub(super) fn ruled_out(finding: &Finding<'_>) -> Vec<String> {
-    [idle_timeout, overload, closed_port, ordinary_close, reroute, peer].iter().filter_map(|test| test(finding)).collect()
+    [idle_timeout, overload, closed_port, ordinary_close, reroute, peer]
+        .iter()
+        .filter_map(|test| test(finding))
+        .collect()
 }
 
 fn idle_timeout(finding: &Finding<'_>) -> Option<String> {
@@ -52,9 +55,8 @@ fn ordinary_close(finding: &Finding<'_>) -> Option<String> {
 
 fn reroute(finding: &Finding<'_>) -> Option<String> {
     let back = matches!(finding.kind, Kind::TtlDataMismatch | Kind::TtlFinMismatch | Kind::RstSeqData);
-    (back && finding.elsewhere()).then(|| {
-        format!("A route change: segments from {} own distance followed.", finding.cast.whose(finding.side))
-    })
+    (back && finding.elsewhere())
+        .then(|| format!("A route change: segments from {} own distance followed.", finding.cast.whose(finding.side)))
 }
 
 fn peer(finding: &Finding<'_>) -> Option<String> {

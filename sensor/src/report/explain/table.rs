@@ -14,15 +14,19 @@ use crate::report::{
 
 /// Writes the table; times count from the suspect, numbers from the first of each side.
 pub(super) fn write(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -> io::Result<()> {
-    let heading =
-        format!("{:>12}  {:<17} {:<12} {:>3} {:>5} {:>10} {:>10} {:>5} {:>5}", "ms", "from", "flags", "TTL", "win", "seq", "ack", "len", "IP-ID");
+    let heading = format!(
+        "{:>12}  {:<17} {:<12} {:>3} {:>5} {:>10} {:>10} {:>5} {:>5}",
+        "ms", "from", "flags", "TTL", "win", "seq", "ack", "len", "IP-ID"
+    );
     writeln!(out, "  {}{}", paint.bold(format_args!("{:<LABEL$}", "segments").to_string()), paint.dim(heading))?;
     for row in &finding.rows {
         let text = line(finding, row);
         match row.mark {
             Mark::Plain => writeln!(out, "  {:LABEL$}{}", "", text.trim_end())?,
             Mark::Trigger => writeln!(out, "  {:LABEL$}{text}  {}", "", paint.dim("< answered by the suspect"))?,
-            Mark::Suspect => writeln!(out, "  {:LABEL$}{}", "", paint.severity(finding.severity, text + "  < suspect"))?,
+            Mark::Suspect => {
+                writeln!(out, "  {:LABEL$}{}", "", paint.severity(finding.severity, text + "  < suspect"))?
+            }
             Mark::Proof => writeln!(out, "  {:LABEL$}{}", "", paint.bold(text + "  < contradicts it"))?,
         }
     }

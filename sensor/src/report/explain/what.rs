@@ -28,6 +28,10 @@ pub(super) fn happened(finding: &Finding<'_>) -> String {
             own(finding),
             capital(&finding.cast.name(finding.side.other()))
         ),
+        Kind::TtlSynAckMismatch | Kind::SynAckIsnChange if finding.cast.client() == Some(finding.side) => format!(
+            "A SYN-ACK for {src} > {dst} came in the name of {src}, which opened this connection itself and has nothing \
+             to answer: somebody in between made it."
+        ),
         Kind::TtlSynAckMismatch | Kind::SynAckIsnChange if finding.has(Evidence::SYNACK_ISN) => format!(
             "Two SYN-ACKs with different sequence numbers answered one SYN in the name of {src}: one of them is not \
              {name}'s. The connection may have been opened with a stranger."
@@ -64,6 +68,12 @@ fn reset(finding: &Finding<'_>) -> String {
     let name = cast.name(finding.side);
     let sure = if finding.confidence >= Confidence::Likely { "" } else { " possibly" };
     let mut text = match finding.own {
+        Some(own) if finding.elsewhere() && !finding.plausible() => format!(
+            "Reset for {src} > {dst} was{sure} not made by {name}: its TTL {} fits no device on the way, {} own segments have {}",
+            finding.made.ttl,
+            cast.whose(finding.side),
+            own.ttl
+        ),
         Some(own) if finding.elsewhere() => format!(
             "Reset for {src} > {dst} was{sure} made {} from {}; {name} is {} away",
             hops(finding.made.hops),
@@ -101,14 +111,16 @@ pub(super) fn device(finding: &Finding<'_>) -> String {
 
 /// Who heard of it: what the operator has to expect of each side.
 fn told(finding: &Finding<'_>) -> String {
-    let (name, whom) = (finding.cast.name(finding.side), finding.cast.whom(finding.side.other()));
+    let (name, other) = (finding.cast.name(finding.side), finding.cast.name(finding.side.other()));
     if finding.event.flow.tails[finding.side.other() as usize].reset.n > 0 {
-        return format!("A reset went the other way too, so both {name} and {whom} were told.");
+        return format!("A reset went the other way too, so both {name} and {other} were told.");
     }
     if finding.confirms() {
-        return format!("If {whom} believed it, the connection is half dead and {name} will hang or be reset in turn.");
+        return format!(
+            "If {other} believed it, the connection is half dead, and {name} will hang or be reset in turn."
+        );
     }
-    format!("Only {whom} was told, as far as can be seen: {name} may hang.")
+    format!("As far as can be seen, only {other} was told: {name} may hang.")
 }
 
 /// A segment by its purpose.
