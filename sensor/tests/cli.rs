@@ -1,5 +1,7 @@
 //! The command from outside: what it prints, where, and how it ends.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{
     fs::File,
     io::{Read, Write},

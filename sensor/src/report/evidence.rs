@@ -137,7 +137,7 @@ pub(super) fn long(finding: &Finding<'_>, bit: Evidence) -> String {
             None => format!("another reset ahead of all that {name} has sent: hedging against a race"),
         },
         Evidence::ACK_CHANGE => format!("its resets disagree on what {name} has received"),
-        Evidence::CARRIED_ON => format!("{name} sent new data {}\"its\" reset", past(finding.delay)),
+        Evidence::CARRIED_ON => format!("{name} went on {}\"its\" reset", past(finding.delay)),
         Evidence::STALE_SEQ => format!("points {} bytes into what was acknowledged before", behind(finding)),
         Evidence::TOS_DF => format!("DSCP, DF or flow label are not {whose}"),
         Evidence::TS_MISSING => {

@@ -94,6 +94,8 @@ pub struct Finding<'a> {
     pub age: Duration,
     /// From the last activity before the trigger (or the suspect) to the suspect.
     pub idle: Option<Duration>,
+    /// Whether the recorder's times are to be believed.
+    pub steady: bool,
     /// The recorder and the event's own segment, oldest first.
     pub rows: Vec<Row>,
 }
@@ -122,6 +124,7 @@ impl<'a> Finding<'a> {
                 _ => Mark::Plain,
             };
         }
+        let steady = rows.last().is_some_and(|row| keeps_time(row.segment.time, event.time));
         let age = Duration::from_nanos(u64::from(millis(event.time).wrapping_sub(event.flow.head.first)) << 20);
         let cause = trigger.filter(|(_, sure)| *sure).map_or(suspect, |(trigger, _)| trigger);
         let active =
@@ -139,10 +142,11 @@ impl<'a> Finding<'a> {
             trigger,
             made: Distance::of(suspect.ttl),
             own: (event.expected_ttl != 0).then(|| Distance::of(event.expected_ttl)),
-            delay: units(event.delay),
+            delay: units(event.delay).filter(|_| steady),
             min_rtt: units(event.min_rtt),
             age,
-            idle: active.filter(|_| age < STAMPS_HOLD).map(|active| between(active.time, suspect.time)),
+            idle: active.filter(|_| steady && age < STAMPS_HOLD).map(|active| between(active.time, suspect.time)),
+            steady,
             rows,
         }
     }
@@ -221,6 +225,12 @@ fn rows(event: &Event) -> Vec<Row> {
 /// Whether a reset's numbers say that it answers `trigger`.
 fn answers(reset: &Segment, trigger: &Segment) -> bool {
     if reset.flags.any(TcpFlags::ACK) { reset.ack == trigger.end() } else { reset.seq == trigger.ack }
+}
+
+/// Whether a flow's stamps keep time: they stand still where a capture's clock jumps back, and then say nothing of durations.
+fn keeps_time(stamp: Stamp, now: u64) -> bool {
+    const SLACK: i32 = 1 << 21;
+    (Stamp::of(now).0.wrapping_sub(stamp.0) as i32).abs() < SLACK
 }
 
 fn between(earlier: Stamp, later: Stamp) -> Duration {

@@ -8,6 +8,7 @@ use crate::report::{Finding, evidence::hops, rfc3339};
 pub(super) fn steps(finding: &Finding<'_>) -> Vec<String> {
     let (src, dst, cast) = (finding.src(), finding.dst(), &finding.cast);
     let (name, here) = (cast.name(finding.side), cast.here());
+    let far = if cast.is_local(finding.side) { dst.ip() } else { src.ip() };
     if finding.kind == Kind::TtlFlap {
         return vec![format!(
             "Compare both paths to {}: equal-cost routes, or two devices behind one address?",
@@ -24,15 +25,13 @@ pub(super) fn steps(finding: &Finding<'_>) -> Vec<String> {
             rfc3339(finding.time)
         ),
         (true, n) if finding.plausible() => format!(
-            "Find the device {} from {here} on the way to {} (traceroute), and ask its owner for the log of {src} > \
+            "Find the device {} from {here} on the way to {far} (traceroute), and ask its owner for the log of {src} > \
              {dst} at {}.",
             hops(n),
-            src.ip(),
             rfc3339(finding.time)
         ),
         _ => format!(
-            "Search the logs of the firewalls between {here} and {} for {src} > {dst} at {}.",
-            src.ip(),
+            "Search the logs of the firewalls between {here} and {far} for {src} > {dst} at {}.",
             rfc3339(finding.time)
         ),
     }];
@@ -43,7 +42,7 @@ pub(super) fn steps(finding: &Finding<'_>) -> Vec<String> {
         let question = if reset { "did it send the reset, and did it get one?" } else { "did it send this segment?" };
         steps.push(format!("Capture at {name} ({}): {question}", src.ip()));
     }
-    if reset {
+    if reset && finding.elsewhere() {
         steps.push(format!(
             "Look for more of the same device: resets that arrive with TTL {}{}.",
             finding.made.ttl,

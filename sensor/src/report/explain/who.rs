@@ -19,9 +19,10 @@ pub(super) fn made_it(finding: &Finding<'_>) -> String {
     let name = cast.name(finding.side);
     if !finding.elsewhere() {
         return match finding.own {
-            Some(own) => format!(
-                "Unknown: TTL {} is at most one hop from {}, so distance does not tell the device from {name}.",
-                made.ttl, own.ttl
+            Some(_) => format!(
+                "Unknown: TTL {} is also that of {} own segments, so distance does not tell a stranger from {name}.",
+                made.ttl,
+                cast.whose(finding.side)
             ),
             None => "Unknown: there is nothing to compare its distance with.".to_owned(),
         };
