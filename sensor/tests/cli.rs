@@ -202,3 +202,26 @@ fn findings_come_before_the_pipe_is_closed() {
     drop(input);
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn frames_of_unknown_links_are_skipped_and_counted() {
+    fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+        let length = (body.len() as u32 + 12).to_le_bytes();
+        [&kind.to_le_bytes()[..], &length, body, &length].concat()
+    }
+    let interface = |link: u8| block(1, &[link, 0, 0, 0, 0, 0, 0, 0]);
+    let frame =
+        |interface: u8| block(6, &[&[interface, 0, 0, 0][..], &[0; 8], &[4, 0, 0, 0], &[4, 0, 0, 0], &[9; 4]].concat());
+    let section = block(0x0a0d_0d0a, &[&[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0][..], &[0xff; 8]].concat());
+    let start = [section, interface(1), interface(127)].concat();
+
+    let output = replay(&[&start[..], &frame(1), &frame(0), &frame(1)].concat(), &[]);
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert_eq!(stderr.matches("such frames are skipped").count(), 1, "{stderr}");
+    assert!(stdout.contains("skipped: 2 frames of link type 127"), "{stdout}");
+    assert!(stdout.contains("not judged: 1 truncated"), "{stdout}");
+
+    let output = replay(&[&start[..], &frame(1)].concat(), &[]);
+    assert_eq!(output.status.code(), Some(2), "nothing was read at all");
+}
