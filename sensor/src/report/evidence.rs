@@ -37,10 +37,12 @@ const PER_LINE: usize = 3;
 pub(super) fn decisive(finding: &Finding<'_>) -> String {
     let mut words: Vec<String> =
         TELLING.iter().filter(|bit| finding.has(**bit)).map(|bit| short(finding, *bit)).collect();
-    words.truncate(PER_LINE);
-    if words.is_empty() || finding.confidence < sensor_common::detect::Confidence::Possible {
+    // Where its shape is all that a reset is told for, the shape comes first.
+    let shape = finding.event.rst_class().is_some_and(|class| class.kind() == finding.kind);
+    if (shape || words.is_empty()) && !words.iter().any(|word| word == anatomy(finding)) {
         words.insert(0, anatomy(finding).to_owned());
     }
+    words.truncate(PER_LINE);
     words.join(", ")
 }
 
