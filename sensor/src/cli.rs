@@ -39,7 +39,7 @@ pub enum Verb {
 /// Watch interfaces of this host.
 #[derive(Clone, Debug, Args)]
 pub struct Attach {
-    /// Interface to watch, may be repeated [default: those with a default route].
+    /// Interface to watch, may be repeated [default: that of the default route].
     #[arg(short, long = "interface", value_name = "IFACE")]
     pub interfaces: Vec<String>,
     /// Where to attach on the way in.
@@ -65,7 +65,7 @@ pub struct Replay {
     /// Capture in pcap or pcapng format; `-` is stdin.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Address or network on the sensor's side, may be repeated. Without it, it is guessed from the first 512 TCP segments.
+    /// Address or network on the sensor's side, may be repeated. Without it, it is guessed from the first 512 TCP segments, which are waited for.
     #[arg(long, value_name = "ADDR[/LEN]")]
     pub local: Vec<Net>,
     /// Exit with 1 if anything at least this severe was found, printed or not.

@@ -172,7 +172,7 @@ impl Replay {
     fn notes(&self) -> Vec<String> {
         let guess = self.guessed.then(|| {
             let local: Vec<String> = self.local.iter().map(Net::to_string).collect();
-            format!("taken at {}, by a guess from addresses and TTLs: `--local` knows better", local.join(", "))
+            format!("this host: {}, guessed from addresses and TTLs; `--local` says it for certain", local.join(", "))
         });
         let skipped = self
             .skipped

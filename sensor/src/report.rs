@@ -77,6 +77,11 @@ impl<W: Write> Reporter<W> {
         Self { out, style, clock, memory: Memory::default(), tally: Tally::default() }
     }
 
+    /// Sets the clock anew: a live host's two clocks drift apart, and the wall's is set now and then.
+    pub fn set_clock(&mut self, clock: WallClock) {
+        self.clock = clock;
+    }
+
     /// Tells an event, or only counts it.
     ///
     /// # Errors

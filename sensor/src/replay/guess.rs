@@ -12,7 +12,7 @@ use crate::capture::Frame;
 /// Segments that the guess is made from.
 const ENOUGH: u32 = 512;
 /// Segments of its own that an address must have sent to be believed.
-const LEAST: u32 = 3;
+const LEAST: u32 = 2;
 /// Bytes held back at the most while guessing.
 const ROOM: usize = 4 << 20;
 
@@ -92,5 +92,65 @@ impl Guess {
             }
             candidate.excluded |= candidate.address != sender && candidate.address != receiver;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::forge::TcpPacket;
+
+    fn packet(source: &str, destination: &str, ttl: u8) -> TcpPacket {
+        TcpPacket {
+            macs: [[0; 6]; 2],
+            vlan: None,
+            source: source.parse().unwrap(),
+            destination: destination.parse().unwrap(),
+            ttl,
+            id: 0,
+            dont_fragment: false,
+            flags: TcpFlags::ACK,
+            seq: Default::default(),
+            ack: Default::default(),
+            window: 1,
+            options: Vec::new(),
+            payload: Vec::new(),
+        }
+    }
+
+    fn guess(packets: &[TcpPacket]) -> Option<String> {
+        let mut guess = Guess::default();
+        for (number, packet) in (1..).zip(packets) {
+            let bytes = &packet.build().0[..];
+            let frame = Frame { number, time: 0, bytes, wire_len: bytes.len() as u32, interface: 0 };
+            if guess.learn(&frame) {
+                break;
+            }
+        }
+        assert!(guess.frames().zip(1..).all(|(frame, number)| frame.number == number));
+        guess.local().map(|local| local.to_string())
+    }
+
+    #[test]
+    fn the_end_of_everything_that_passed_no_router_is_local() {
+        let out = packet("10.0.0.1:5", "192.0.2.1:80", 64);
+        let back = packet("192.0.2.1:80", "10.0.0.1:5", 52);
+        let other = packet("192.0.2.2:80", "10.0.0.1:5", 64);
+        assert_eq!(guess(&[out.clone(), back.clone(), out.clone()]).as_deref(), Some("10.0.0.1"));
+        assert_eq!(guess(&[out.clone(), other.clone(), out.clone()]).as_deref(), Some("10.0.0.1"));
+        assert_eq!(guess(&[out.clone(), back.clone()]), None, "too little");
+    }
+
+    #[test]
+    fn doubt_means_none() {
+        let out = packet("10.0.0.1:5", "192.0.2.1:80", 64);
+        let back = packet("192.0.2.1:80", "10.0.0.1:5", 64);
+        let routed = packet("10.0.0.1:5", "192.0.2.1:80", 63);
+        let far = packet("192.0.2.1:80", "10.0.0.1:5", 52);
+        let foreign = packet("192.0.2.1:80", "10.0.0.9:5", 52);
+        assert_eq!(guess(&[]), None);
+        assert_eq!(guess(&[out.clone(), back, out.clone()]), None, "neighbours");
+        assert_eq!(guess(&[routed.clone(), far, routed]), None, "in the middle");
+        assert_eq!(guess(&[out.clone(), out, foreign]), None, "a mirror port");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use sensor_common::detect::{Confidence, Severity};
+
 use super::{Finding, evidence, paint::Paint, rfc3339};
 
 /// Writes the line: time, severity, kind, who to whom, decisive evidence, confidence, frame; `more` goes to its end.
@@ -10,7 +12,7 @@ pub(super) fn line(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, mo
     let name = format_args!("{:<6} {:<19}", severity.name().to_uppercase(), finding.kind.id()).to_string();
     write!(out, "{} {}", paint.dim(rfc3339(finding.time)), paint.severity(*severity, name))?;
     write!(out, " {} > {}  {}", finding.src(), finding.dst(), evidence::decisive(finding))?;
-    if *confidence as u8 > 0 {
+    if *confidence > Confidence::None && *severity > Severity::Info {
         write!(out, "  {}", confidence.name())?;
     }
     if let Some(interface) = place.interface {

@@ -37,10 +37,12 @@ const PER_LINE: usize = 3;
 pub(super) fn decisive(finding: &Finding<'_>) -> String {
     let mut words: Vec<String> =
         TELLING.iter().filter(|bit| finding.has(**bit)).map(|bit| short(finding, *bit)).collect();
-    words.truncate(PER_LINE);
-    if words.is_empty() || finding.confidence < sensor_common::detect::Confidence::Possible {
+    // Where its shape is all that a reset is told for, the shape comes first.
+    let shape = finding.event.rst_class().is_some_and(|class| class.kind() == finding.kind);
+    if (shape || words.is_empty()) && !words.iter().any(|word| word == anatomy(finding)) {
         words.insert(0, anatomy(finding).to_owned());
     }
+    words.truncate(PER_LINE);
     words.join(", ")
 }
 
@@ -65,8 +67,11 @@ fn short(finding: &Finding<'_>, bit: Evidence) -> String {
     let (name, whose) = (cast.name(*side), cast.whose(*side));
     match bit {
         Evidence::TTL | Evidence::TTL_WEAK => match own {
-            Some(own) => format!("TTL {}, {whose} {} ({} hops, not {})", made.ttl, own.ttl, made.hops, own.hops),
-            None => format!("TTL {} ({} hops)", made.ttl, made.hops),
+            Some(own) if finding.plausible() => {
+                format!("TTL {}, {whose} {} ({}, not {})", made.ttl, own.ttl, hops(made.hops), own.hops)
+            }
+            Some(own) => format!("TTL {}, {whose} {}", made.ttl, own.ttl),
+            None => format!("TTL {} ({})", made.ttl, hops(made.hops)),
         },
         Evidence::WIN_MIRROR => format!("window {} is {}", suspect.win, possessor(finding)),
         Evidence::CARRIED_ON => format!("{name} went on {}\"its\" reset", past(finding.delay)),
@@ -100,14 +105,18 @@ fn short(finding: &Finding<'_>, bit: Evidence) -> String {
 pub(super) fn long(finding: &Finding<'_>, bit: Evidence) -> String {
     let Finding { cast, side, suspect, made, own, .. } = finding;
     let (name, whose) = (cast.name(*side), cast.whose(*side));
-    let own_hops = own.map_or_else(String::new, |own| format!(", {whose} own segments (TTL {}) {}", own.ttl, own.hops));
+    let own_hops =
+        own.map_or_else(String::new, |own| format!("; {whose} own segments (TTL {}) come {}", own.ttl, hops(own.hops)));
     match bit {
         Evidence::TTL_RST | Evidence::TTL_FIN | Evidence::TTL_DATA | Evidence::TTL_SYNACK => {
-            format!("TTL {} is {} from {}{own_hops}", made.ttl, hops(made.hops), cast.here())
+            let far = if finding.plausible() {
+                format!("{} from {}", hops(made.hops), cast.here())
+            } else {
+                "made up".to_owned()
+            };
+            format!("TTL {} is {far}{own_hops}", made.ttl)
         }
-        Evidence::TTL_WEAK => {
-            format!("TTL {} is {}{own_hops}: weak by itself: a reroute does that too", made.ttl, hops(made.hops))
-        }
+        Evidence::TTL_WEAK => format!("TTL {} is {}{own_hops}: a reroute does that too", made.ttl, hops(made.hops)),
         Evidence::TTL_ADJACENT => format!("made next to {}, where {name} is further away", cast.here()),
         Evidence::TTL_MIRROR => "its TTL is what our own packet had left on its way there and back".to_owned(),
         Evidence::WIN_MIRROR => {
@@ -130,7 +139,7 @@ pub(super) fn long(finding: &Finding<'_>, bit: Evidence) -> String {
             None => format!("another reset ahead of all that {name} has sent: hedging against a race"),
         },
         Evidence::ACK_CHANGE => format!("its resets disagree on what {name} has received"),
-        Evidence::CARRIED_ON => format!("{name} sent new data {}\"its\" reset", past(finding.delay)),
+        Evidence::CARRIED_ON => format!("{name} went on {}\"its\" reset", past(finding.delay)),
         Evidence::STALE_SEQ => format!("points {} bytes into what was acknowledged before", behind(finding)),
         Evidence::TOS_DF => format!("DSCP, DF or flow label are not {whose}"),
         Evidence::TS_MISSING => {
@@ -161,8 +170,10 @@ pub(super) fn ms(duration: Duration) -> String {
         format!("{seconds:.1} s")
     } else if seconds >= 0.01 {
         format!("{:.0} ms", seconds * 1e3)
+    } else if seconds >= 0.001 {
+        format!("{:.1} ms", seconds * 1e3)
     } else {
-        format!("{:.2} ms", seconds * 1e3)
+        format!("{:.0} µs", seconds * 1e6)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use sensor_common::detect::Evidence;
+use sensor_common::detect::{Confidence, Evidence};
 
 use super::{Finding, evidence, paint::Paint};
 
@@ -50,13 +50,13 @@ fn weights(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -> io::Res
         let text = format!("{:<5}what already spoke against the reset itself", points(earlier));
         paragraph(out, paint, label, &text)?;
     }
-    let sum = format!(
-        "= {} points: {}, {} that {} did not send it",
-        finding.score(),
-        finding.severity.name(),
-        finding.confidence.name(),
-        finding.cast.name(finding.side)
-    );
+    let name = finding.cast.name(finding.side);
+    let verdict = match finding.confidence {
+        Confidence::Proven => format!("proven: {name} did not send it"),
+        Confidence::Likely => format!("{name} likely did not send it"),
+        Confidence::Possible | Confidence::None => format!("{name} possibly did not send it"),
+    };
+    let sum = format!("= {} points: {}; {verdict}", finding.score(), finding.severity.name());
     paragraph(out, paint, "", &sum)
 }
 

@@ -33,11 +33,6 @@ impl Distance {
     pub fn initial(self) -> u8 {
         origin::initial_ttl(self.ttl)
     }
-
-    /// Whether the hops are believable: the Internet is no wider.
-    pub fn plausible(self) -> bool {
-        self.hops <= 32
-    }
 }
 
 /// A segment's part in a finding.
@@ -99,6 +94,8 @@ pub struct Finding<'a> {
     pub age: Duration,
     /// From the last activity before the trigger (or the suspect) to the suspect.
     pub idle: Option<Duration>,
+    /// Whether the recorder's times are to be believed.
+    pub steady: bool,
     /// The recorder and the event's own segment, oldest first.
     pub rows: Vec<Row>,
 }
@@ -116,7 +113,9 @@ impl<'a> Finding<'a> {
         // The recorder may have forgotten the reset, but never its TTL.
         let remembered = Segment { time: reset.at, seq: reset.seq, ack: reset.ack, ttl: reset.ttl, ..event.segment };
         let suspect = if confirms { last_reset.unwrap_or(remembered) } else { event.segment };
-        let trigger = event.trigger().map(|trigger| (trigger, answers(&suspect, &trigger)));
+        // The engine gives a delay exactly where the reset can be nothing but an answer.
+        let answer = event.delay != 0;
+        let trigger = event.trigger().map(|trigger| (trigger, answer && answers(&suspect, &trigger)));
         for row in &mut rows {
             row.mark = match row.segment {
                 segment if row.side == side && segment == suspect => Mark::Suspect,
@@ -125,6 +124,7 @@ impl<'a> Finding<'a> {
                 _ => Mark::Plain,
             };
         }
+        let steady = rows.last().is_some_and(|row| keeps_time(row.segment.time, event.time));
         let age = Duration::from_nanos(u64::from(millis(event.time).wrapping_sub(event.flow.head.first)) << 20);
         let cause = trigger.filter(|(_, sure)| *sure).map_or(suspect, |(trigger, _)| trigger);
         let active =
@@ -142,10 +142,11 @@ impl<'a> Finding<'a> {
             trigger,
             made: Distance::of(suspect.ttl),
             own: (event.expected_ttl != 0).then(|| Distance::of(event.expected_ttl)),
-            delay: units(event.delay),
+            delay: units(event.delay).filter(|_| steady),
             min_rtt: units(event.min_rtt),
             age,
-            idle: active.filter(|_| age < STAMPS_HOLD).map(|active| between(active.time, suspect.time)),
+            idle: active.filter(|_| steady && age < STAMPS_HOLD).map(|active| between(active.time, suspect.time)),
+            steady,
             rows,
         }
     }
@@ -174,6 +175,11 @@ impl<'a> Finding<'a> {
     pub fn elsewhere(&self) -> bool {
         self.has(Evidence(Evidence::TTL.0 | Evidence::TTL_WEAK.0))
             || (self.confirms() && self.own.is_some_and(|own| own.hops.abs_diff(self.made.hops) > 1))
+    }
+
+    /// Whether the suspect's hops are believable: no more than to its claimed sender, nor than the Internet is wide.
+    pub fn plausible(&self) -> bool {
+        self.made.hops <= self.own.map_or(32, |own| own.hops.saturating_add(2)).min(32)
     }
 
     /// Whether it contradicts, after the fact, what came before.
@@ -219,6 +225,12 @@ fn rows(event: &Event) -> Vec<Row> {
 /// Whether a reset's numbers say that it answers `trigger`.
 fn answers(reset: &Segment, trigger: &Segment) -> bool {
     if reset.flags.any(TcpFlags::ACK) { reset.ack == trigger.end() } else { reset.seq == trigger.ack }
+}
+
+/// Whether a flow's stamps keep time: they stand still where a capture's clock jumps back, and then say nothing of durations.
+fn keeps_time(stamp: Stamp, now: u64) -> bool {
+    const SLACK: i32 = 1 << 21;
+    (Stamp::of(now).0.wrapping_sub(stamp.0) as i32).abs() < SLACK
 }
 
 fn between(earlier: Stamp, later: Stamp) -> Duration {

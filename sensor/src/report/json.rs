@@ -70,8 +70,8 @@ struct Roles {
 
 #[derive(Serialize)]
 struct Recorded {
-    /// Microseconds after the event's own segment; negative before it.
-    offset_us: i64,
+    /// Microseconds after the event's own segment, negative before it; null where the capture's clock jumps.
+    offset_us: Option<i64>,
     from: &'static str,
     flags: String,
     ttl: u8,
@@ -147,14 +147,21 @@ fn object<'a>(finding: &Finding<'a>) -> Object<'a> {
         recorder: finding
             .rows
             .iter()
-            .map(|row| recorded(&row.segment, &segment, row.side == *side, row.mark))
+            .map(|row| {
+                recorded(
+                    &row.segment,
+                    row.side == *side,
+                    row.mark,
+                    finding.steady.then(|| offset_us(&row.segment, &segment)),
+                )
+            })
             .collect(),
     }
 }
 
-fn recorded(row: &Segment, own: &Segment, from_src: bool, mark: Mark) -> Recorded {
+fn recorded(row: &Segment, from_src: bool, mark: Mark, offset_us: Option<i64>) -> Recorded {
     Recorded {
-        offset_us: offset_us(row, own),
+        offset_us,
         from: if from_src { "src" } else { "dst" },
         flags: flags(row.flags),
         ttl: row.ttl,

@@ -55,14 +55,14 @@ pub(super) fn write(out: &mut impl Write, tally: &Tally, cpu: &Cpu, notes: &[Str
     let get = |counter| cpu.get(counter);
     writeln!(
         out,
-        "{} frames, {} TCP segments, {} flows ({} established)",
-        get(Counter::Packets),
-        get(Counter::Segments),
-        get(Counter::FlowsCreated),
+        "{}, {}, {} ({} established)",
+        count(get(Counter::Packets), "frame"),
+        count(get(Counter::Segments), "TCP segment"),
+        count(get(Counter::FlowsCreated), "flow"),
         get(Counter::FlowsEstablished)
     )?;
     let total: u64 = tally.0.values().sum();
-    write!(out, "{total} findings:")?;
+    write!(out, "{}:", count(total, "finding"))?;
     for severity in Severity::ALL.into_iter().rev() {
         write!(
             out,
@@ -84,6 +84,11 @@ pub(super) fn write(out: &mut impl Write, tally: &Tally, cpu: &Cpu, notes: &[Str
     let submitted = get(Counter::Submitted);
     writeln!(out, "matched {matched} {sign} submitted {submitted} + ring full {full} + held back {held}")?;
     notes.iter().try_for_each(|note| writeln!(out, "{note}"))
+}
+
+/// A number and its noun.
+fn count(n: u64, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The counters that are not zero, by name.

@@ -40,13 +40,15 @@ fn line(finding: &Finding<'_>, row: &Row) -> String {
     let base = |end: &sensor_common::flow::End| if end.flags.0 != 0 || end.bits.any(Bits::ISN) { end.isn.0 } else { 0 };
     let ack = if segment.ack.0 == 0 { "-".to_owned() } else { relative(segment.ack.0, base(other)) };
     let arrow = format!("{} > {}", cast.label(row.side), cast.label(row.side.other()));
+    // Refusals carry no number of their own.
+    let seq = if segment.seq.0 == 0 { "-".to_owned() } else { relative(segment.seq.0, base(own)) };
     let ms = offset_us(segment, suspect) as f64 / 1e3;
+    let ms = if finding.steady { format!("{ms:.3}") } else { "?".to_owned() };
     format!(
-        "{ms:>12.3}  {arrow:<17} {:<12} {:>3} {:>5} {:>10} {ack:>10} {:>5} {:>5}",
+        "{ms:>12}  {arrow:<17} {:<12} {:>3} {:>5} {seq:>10} {ack:>10} {:>5} {:>5}",
         flags(segment.flags),
         segment.ttl,
         segment.win,
-        relative(segment.seq.0, base(own)),
         segment.len,
         segment.ipid
     )

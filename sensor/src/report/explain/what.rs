@@ -17,16 +17,23 @@ pub(super) fn happened(finding: &Finding<'_>) -> String {
     let name = finding.cast.name(finding.side);
     match finding.kind {
         Kind::RstSeqData => format!(
-            "A reset for {src} > {dst} was not {}: {name} went on with new data{}. {}",
+            "A reset for {src} > {dst} was {} {}: {name} {}{}. {}",
+            doubt(finding),
             own(finding),
+            went_on(finding),
             finding.delay.map_or_else(String::new, |delay| format!(" {} later", ms(delay))),
             told(finding)
         ),
         Kind::DataAfterFin => format!(
-            "A FIN for {src} > {dst} was probably not {}: {name} sent new data beyond it. {} may take the connection \
+            "A FIN for {src} > {dst} was {} {}: {name} sent new data beyond it. {} may take the connection \
              for closed and discard what follows.",
+            doubt(finding),
             own(finding),
             capital(&finding.cast.name(finding.side.other()))
+        ),
+        Kind::TtlSynAckMismatch | Kind::SynAckIsnChange if finding.cast.client() == Some(finding.side) => format!(
+            "A SYN-ACK for {src} > {dst} came in the name of {src}, which opened this connection itself and has nothing \
+             to answer: somebody in between made it."
         ),
         Kind::TtlSynAckMismatch | Kind::SynAckIsnChange if finding.has(Evidence::SYNACK_ISN) => format!(
             "Two SYN-ACKs with different sequence numbers answered one SYN in the name of {src}: one of them is not \
@@ -44,12 +51,17 @@ pub(super) fn happened(finding: &Finding<'_>) -> String {
             own_hops(finding)
         ),
         Kind::TtlDataMismatch => format!(
-            "{} bytes for {src} > {dst} were made {} from {}, between segments that {name} made {} away: content was \
-             put into the connection.",
-            finding.suspect.len,
+            "{} for {src} > {dst} {} made {} from {}, between segments that {name} made {} away: {}.",
+            capital(&called(&finding.suspect)),
+            if finding.suspect.len > 1 { "were" } else { "was" },
             hops(finding.made.hops),
             finding.cast.here(),
-            own_hops(finding)
+            own_hops(finding),
+            if finding.suspect.len > 0 {
+                "content was put into the connection"
+            } else {
+                "two devices speak in its name"
+            }
         ),
         Kind::TtlFlap => format!(
             "Segments of {src} alternate between two distances: parallel paths, or two devices that speak in one name."
@@ -62,15 +74,22 @@ pub(super) fn happened(finding: &Finding<'_>) -> String {
 fn reset(finding: &Finding<'_>) -> String {
     let (src, dst, cast) = (finding.src(), finding.dst(), &finding.cast);
     let name = cast.name(finding.side);
+    let doubt = doubt(finding);
     let sure = if finding.confidence >= Confidence::Likely { "" } else { " possibly" };
     let mut text = match finding.own {
+        Some(own) if finding.elsewhere() && !finding.plausible() => format!(
+            "Reset for {src} > {dst} was {doubt} made by {name}: its TTL {} fits no device on the way, {} own segments have {}",
+            finding.made.ttl,
+            cast.whose(finding.side),
+            own.ttl
+        ),
         Some(own) if finding.elsewhere() => format!(
             "Reset for {src} > {dst} was{sure} made {} from {}; {name} is {} away",
             hops(finding.made.hops),
             cast.here(),
             hops(own.hops)
         ),
-        _ => format!("Reset for {src} > {dst} was{sure} not made by {name}"),
+        _ => format!("Reset for {src} > {dst} was {doubt} made by {name}"),
     };
     if finding.has(Evidence::WIN_MIRROR) {
         let other = finding.side.other();
@@ -86,7 +105,8 @@ fn answered(finding: &Finding<'_>) -> String {
     let whose = if finding.cast.is_local(other) { "our".to_owned() } else { finding.cast.whose(other) };
     match finding.trigger {
         Some((trigger, true)) => format!("{} answered {whose} {} itself.", capital(&device(finding)), called(&trigger)),
-        _ => format!("{} spoke in {}.", capital(&device(finding)), name_of(finding)),
+        _ if finding.elsewhere() => format!("{} spoke in {}.", capital(&device(finding)), name_of(finding)),
+        _ => format!("If so, {} spoke in {}.", device(finding), name_of(finding)),
     }
 }
 
@@ -95,20 +115,44 @@ pub(super) fn device(finding: &Finding<'_>) -> String {
     match (finding.cast.is_local(finding.side.other()), finding.made.hops) {
         (true, 0) if finding.elsewhere() => "the gateway in front of us".to_owned(),
         (false, 0) if finding.elsewhere() => "the gateway next to the capture point".to_owned(),
+        _ if finding.cast.is_local(finding.side) => "something on this host".to_owned(),
         _ => "something in between".to_owned(),
+    }
+}
+
+/// How sure it is that the claimed sender did not send it.
+fn doubt(finding: &Finding<'_>) -> &'static str {
+    match finding.confidence {
+        Confidence::Proven => "not",
+        Confidence::Likely => "probably not",
+        Confidence::Possible | Confidence::None => "possibly not",
+    }
+}
+
+/// What the sender did after "its own" reset.
+fn went_on(finding: &Finding<'_>) -> &'static str {
+    let flags = finding.event.segment.flags;
+    if flags.any(TcpFlags::SYN) {
+        "accepted the connection"
+    } else if flags.any(TcpFlags::FIN) {
+        "closed in order"
+    } else {
+        "sent new data"
     }
 }
 
 /// Who heard of it: what the operator has to expect of each side.
 fn told(finding: &Finding<'_>) -> String {
-    let (name, whom) = (finding.cast.name(finding.side), finding.cast.whom(finding.side.other()));
+    let (name, other) = (finding.cast.name(finding.side), finding.cast.name(finding.side.other()));
     if finding.event.flow.tails[finding.side.other() as usize].reset.n > 0 {
-        return format!("A reset went the other way too, so both {name} and {whom} were told.");
+        return format!("A reset went the other way too, so both {name} and {other} were told.");
     }
     if finding.confirms() {
-        return format!("If {whom} believed it, the connection is half dead and {name} will hang or be reset in turn.");
+        return format!(
+            "If {other} believed it, the connection is half dead, and {name} will hang or be reset in turn."
+        );
     }
-    format!("Only {whom} was told, as far as can be seen: {name} may hang.")
+    format!("As far as can be seen, only {other} was told: {name} may hang.")
 }
 
 /// A segment by its purpose.

@@ -1,6 +1,8 @@
 //! Which device, how far away, and how often.
 
-use sensor_common::detect::Evidence;
+use std::time::Duration;
+
+use sensor_common::{detect::Evidence, time::stamp_nanos, track::MIN_TRUSTED_RTT};
 
 use super::what::capital;
 use crate::report::{
@@ -8,24 +10,29 @@ use crate::report::{
     evidence::{hops, ms},
 };
 
+/// Below this, scheduling noise rules, and a share of the round trip says nothing.
+const LEAST_RTT: Duration = Duration::from_nanos(stamp_nanos(MIN_TRUSTED_RTT));
+
 /// What is known of the device that made the suspect.
 pub(super) fn made_it(finding: &Finding<'_>) -> String {
     let (made, cast) = (finding.made, &finding.cast);
     let name = cast.name(finding.side);
     if !finding.elsewhere() {
         return match finding.own {
-            Some(own) => format!(
-                "Unknown: TTL {} is at most one hop from {}, so distance does not tell the device from {name}.",
-                made.ttl, own.ttl
+            Some(_) => format!(
+                "Unknown: TTL {} is also that of {} own segments, so distance does not tell a stranger from {name}.",
+                made.ttl,
+                cast.whose(finding.side)
             ),
             None => "Unknown: there is nothing to compare its distance with.".to_owned(),
         };
     }
-    let own = finding.own.map_or_else(String::new, |own| format!(", {name} is {} away", hops(own.hops)));
-    if !made.plausible() {
+    if !finding.plausible() {
         return format!(
-            "A device that sets a TTL of its own: {} fits no usual initial TTL (32, 64, 128, 255), so its distance is unknown.",
-            made.ttl
+            "A device that makes up its TTL: counted from the usual initial ones (32, 64, 128, 255), {} would be {} away, \
+             beyond {name}. How far away it really is cannot be told.",
+            made.ttl,
+            hops(made.hops)
         );
     }
     let near = match made.hops {
@@ -40,17 +47,18 @@ pub(super) fn made_it(finding: &Finding<'_>) -> String {
         _ => "embedded systems",
     };
     let far = if made.hops == 0 { String::new() } else { "about ".to_owned() };
-    format!("A device {far}{} from here{near}; initial TTL {} ({initial}){own}.", hops(made.hops), made.initial())
+    format!("A device {far}{} from here{near}; initial TTL {} ({initial}).", hops(made.hops), made.initial())
 }
 
 /// Distance and time as shares of the way to the claimed sender.
 pub(super) fn how_far(finding: &Finding<'_>) -> Option<String> {
     let name = finding.cast.name(finding.side);
     let mut parts = Vec::new();
-    if let Some(own) = finding.own.filter(|own| finding.elsewhere() && finding.made.plausible() && own.plausible()) {
+    if let Some(own) = finding.own.filter(|_| finding.elsewhere() && finding.plausible()) {
         parts.push(format!("{} of {} hops to {name}", finding.made.hops, own.hops));
     }
-    if let (Some(delay), Some(rtt), true) = (finding.delay, finding.min_rtt, finding.event.is_reset()) {
+    let trusted = finding.min_rtt.filter(|rtt| *rtt >= LEAST_RTT);
+    if let (Some(delay), Some(rtt), true) = (finding.delay, trusted, finding.event.is_reset()) {
         let share = delay.as_secs_f64() / rtt.as_secs_f64();
         let quick = if finding.has(Evidence::TOO_FAST) { ": too soon for it" } else { "" };
         if share <= 10.0 {
@@ -74,15 +82,16 @@ pub(super) fn service(finding: &Finding<'_>) -> Option<String> {
     if counts.established == 0 {
         return None;
     }
-    let resets = if counts.rst == 1 { "1 reset".to_owned() } else { format!("{} resets", counts.rst) };
-    Some(match (counts.flagged, counts.established) {
-        (1, 1) => format!("The only connection of {server} so far ({resets})."),
-        (0 | 1, all) => format!("1 of {all} connections of {server} so far ({resets} among them)."),
-        (some, all) if some <= all => {
-            format!("{some} of {all} connections of {server} are affected so far ({resets}).")
-        }
-        (some, all) => {
-            format!("{some} attempts on {server} are affected so far, {all} connections came about ({resets}).")
-        }
-    })
+    let resets = match counts.rst {
+        0 => String::new(),
+        1 => "; 1 reset before".to_owned(),
+        n => format!("; {n} resets before"),
+    };
+    let share = match (counts.flagged, counts.established) {
+        (0 | 1, 1) => "The only connection".to_owned(),
+        (0 | 1, all) => format!("1 of {all} connections"),
+        (some, all) if some <= all => format!("{some} of {all} connections"),
+        (some, all) => format!("{some} attempts, where {all} connections came about,"),
+    };
+    Some(format!("{share} of {server} so far{resets}."))
 }
