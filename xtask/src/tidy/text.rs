@@ -56,9 +56,9 @@ fn of_line(path: &Path, line: &str) -> impl Iterator<Item = String> {
     [blank, marker, folder, registry].into_iter().flatten()
 }
 
-/// Kept as they came: a licence, a patch, a recorded output.
+/// Kept as they came: a licence, a patch, a recorded output, bytes for a fuzzer.
 fn verbatim(path: &Path) -> bool {
-    path.starts_with("LICENSES") || is(path, &["patch", "diff", "snap", "golden"])
+    path.starts_with("LICENSES") || path.starts_with("fuzz/corpus") || is(path, &["patch", "diff", "snap", "golden"])
 }
 
 fn is(path: &Path, extensions: &[&str]) -> bool {
