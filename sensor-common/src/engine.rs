@@ -61,12 +61,30 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         passage.hook = seen.hook as u8;
         passage.now = self.clock.coarse();
         let at = table::place(&passage.packet.key, self.config);
-        match table::find(self.storage, at, &passage.packet.key) {
+        let request = passage.packet.flags.is_syn();
+        match table::find(self.storage, at, &passage.packet.key, !request) {
             Some(index) => passage.index = index,
-            None if self.open(passage, at) => {}
+            None if self.open(passage, at) => {
+                if passage.packet.flags.is_syn() {
+                    return self.first_syn(passage);
+                }
+            }
             None => return,
         }
         self.judge(passage);
+    }
+
+    /// The first SYN of a flow: there is nothing to judge it by.
+    #[inline(always)]
+    fn first_syn(&mut self, passage: &mut Passage) {
+        passage.now = self.clock.fine();
+        passage.stamp = Stamp::of(passage.now);
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let sender = passage.packet.sender();
+        let d = &mut flow.ends[sender];
+        track::introduce(d, &passage.packet);
+        track::advance(d, &passage.packet, passage.stamp, true);
+        track::record(flow, sender, &passage.packet.segment(passage.stamp));
     }
 
     #[inline(always)]
@@ -75,8 +93,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let packet = &passage.packet;
         let sender = packet.sender();
         let watch = flow.head.watch;
-        let (d, r) = track::ends(flow, sender);
-        let last = if d.last.after(r.last) { d.last } else { r.last };
+        let d = &flow.ends[sender];
+        let last = d.last;
         let quiet = watch.0 == 0
             && packet.ttl == d.ttl
             && !packet.flags.any(TcpFlags::SYN.with(TcpFlags::FIN).with(TcpFlags::RST));
@@ -95,8 +113,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
 
         if passage.learn != NOTHING {
             let Some(flow) = self.storage.flow(passage.index) else { return };
-            let (d, r) = track::ends(flow, sender);
-            let again = track::advance(d, r, &passage.packet, passage.stamp, passage.learn == EVERYTHING);
+            let d = &mut flow.ends[sender];
+            let again = track::advance(d, &passage.packet, passage.stamp, passage.learn == EVERYTHING);
             passage.count(ServiceCounter::Retransmit, again);
         }
         let Some(flow) = self.storage.flow(passage.index) else { return };

@@ -31,7 +31,8 @@ impl Bucket {
     }
 }
 
-/// Whether the `n`th finding of a flow (from 0) is told: the first `free` are, then only each power of two.
+/// Whether the `n`th finding of a flow (from 0 to 15) is told: the first `free` are, then only each power of two. After the last the
+/// caller goes on from 8, so that one in eight is told however long it lasts.
 #[inline(always)]
 pub const fn told(n: u32, free: u32) -> bool {
     n < free || (n + 1) & n == 0

@@ -132,12 +132,14 @@ pub fn place(key: &Key, config: &Config) -> Place {
 }
 
 /// Index of the flow with `key`, if the table has it. Most flows are at home: for them the bucket is not read, so that the flow's
-/// own lines are all there is to wait for.
+/// own lines are all there is to wait for. Where that is not `likely`, as for a request, the bucket tells sooner.
 #[inline(always)]
-pub fn find<S: Storage>(storage: &mut S, at: Place, key: &Key) -> Option<u32> {
-    let home = at.bucket * WAYS as u32 + at.home;
-    if storage.flow(home)?.head.key == *key {
-        return Some(home);
+pub fn find<S: Storage>(storage: &mut S, at: Place, key: &Key, likely: bool) -> Option<u32> {
+    if likely {
+        let home = at.bucket * WAYS as u32 + at.home;
+        if storage.flow(home)?.head.key == *key {
+            return Some(home);
+        }
     }
     let bucket = storage.bucket(at.bucket)?;
     let mut slot = 0;

@@ -13,8 +13,8 @@ pub trait Clock {
 
 /// A point of time within a flow, in units of 1.024 µs (2^10 ns). Wraps after 73 minutes.
 ///
-/// Stamps of one flow are strictly increasing by construction ([`Stamp::next`]), so they also keep the order in which
-/// segments were seen when the coarse clock stands still or a capture's clock jumps back.
+/// Stamps of one side of a flow are strictly increasing by construction ([`Stamp::next`]), so they also keep the order in which
+/// its segments were seen when the coarse clock stands still or a capture's clock jumps back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct Stamp(pub u32);

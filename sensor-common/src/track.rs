@@ -27,14 +27,24 @@ pub fn ends(flow: &mut Flow, sender: usize) -> (&mut End, &mut End) {
 /// Starts a connection on an entry whose contents are stale: `first` is its first segment.
 #[inline(always)]
 pub fn begin(flow: &mut Flow, first: &Packet, now: u64) {
-    clear(&mut flow.ends);
+    forget(flow, 0, now);
+    forget(flow, 1, now);
+    open(flow, first, now);
+}
+
+/// Forgets what one side's memory holds. The recorder is left as it is, uncounted: a flood of connections would have to fetch its
+/// lines for nothing.
+#[inline(always)]
+pub fn forget(flow: &mut Flow, end: usize, now: u64) {
+    clear(&mut flow.ends[end & 1]);
     // Nothing was before: the first segment's own time stands.
-    let before = Stamp(Stamp::of(now).0.wrapping_sub(1));
-    flow.ends[0].last = before;
-    flow.ends[1].last = before;
-    // What the recorder holds stays, uncounted: a flood of connections would have to fetch its lines for nothing.
-    flow.tails[0].reset = Reset::default();
-    flow.tails[1].reset = Reset::default();
+    flow.ends[end & 1].last = Stamp(Stamp::of(now).0.wrapping_sub(1));
+    flow.tails[end & 1].reset = Reset::default();
+}
+
+/// Starts the head of a connection.
+#[inline(always)]
+pub fn open(flow: &mut Flow, first: &Packet, now: u64) {
     flow.head.first = millis(now);
     flow.head.closed = 0;
     flow.head.how = 0;
@@ -104,9 +114,6 @@ pub fn introduce(end: &mut End, packet: &Packet) {
         if packet.options.any(Options::TIMESTAMPS) {
             end.bits.set(Bits::TIMESTAMPS);
         }
-        if packet.options.any(Options::SACK) {
-            end.bits.set(Bits::SACK);
-        }
         let ecn = packet.flags.0 & (TcpFlags::ECE.0 | TcpFlags::CWR.0);
         let wanted = if packet.flags.any(TcpFlags::ACK) { TcpFlags::ECE.0 } else { TcpFlags::ECE.0 | TcpFlags::CWR.0 };
         if ecn == wanted {
@@ -133,7 +140,7 @@ pub fn resume(end: &mut End, syn: &Segment) {
 /// Advances the sender's numbers. `familiar` is false for a segment from an unexpected distance: its sequence numbers count,
 /// its IP-ID and window do not. Returns whether its payload started in bytes already sent.
 #[inline(always)]
-pub fn advance(d: &mut End, r: &End, packet: &Packet, at: Stamp, familiar: bool) -> bool {
+pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool {
     let end = packet.end();
     let again = packet.len > 0 && packet.seq.before(d.nxt);
     if end.after(d.nxt) {
@@ -155,7 +162,7 @@ pub fn advance(d: &mut End, r: &End, packet: &Packet, at: Stamp, familiar: bool)
         if packet.win != d.windows as u16 {
             d.windows = d.windows << 16 | packet.win as u64;
         }
-        let scaled = (packet.win as u32) << scale(d, r, packet.flags);
+        let scaled = (packet.win as u32) << scale(d, packet.flags);
         if scaled > d.max_window {
             d.max_window = scaled;
         }
@@ -175,8 +182,8 @@ pub fn advance(d: &mut End, r: &End, packet: &Packet, at: Stamp, familiar: bool)
 
 /// The shift that applies to a segment's window: none on SYN, and only if both sides offered it (RFC 7323 §2.2).
 #[inline(always)]
-pub fn scale(d: &End, r: &End, flags: TcpFlags) -> u32 {
-    if flags.any(TcpFlags::SYN) || !d.bits.any(Bits::WSCALE) || !r.bits.any(Bits::WSCALE) {
+pub fn scale(d: &End, flags: TcpFlags) -> u32 {
+    if flags.any(TcpFlags::SYN) || !d.bits.any(Bits::SCALED) {
         0
     } else {
         // Never above 14, as stored; the mask says so to the verifier.

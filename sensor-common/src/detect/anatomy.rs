@@ -109,7 +109,9 @@ pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
         let seq_low = if r.flags.any(TcpFlags::ACK) && r.ack.before(d.nxt) { r.ack } else { d.nxt };
         let ack_low = if d.flags.any(TcpFlags::ACK) { d.ack } else { r.isn };
         let ack_high = if ack_low.after(r.nxt) { ack_low } else { r.nxt };
-        return if within(packet.seq, seq_low, seq_high) && within(packet.ack, ack_low, ack_high) {
+        // Its last bytes may be lost, or late: as far ahead as the other side's window, it is still one of a live socket.
+        let ahead = if r.max_window > 0xffff { 0xffff } else { r.max_window };
+        return if within(packet.seq, seq_low, seq_high + ahead) && within(packet.ack, ack_low, ack_high) {
             RstClass::Abort
         } else {
             RstClass::Nonconforming
@@ -125,8 +127,9 @@ pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
             RstClass::Stateless
         };
     }
-    if d.bits.any(Bits::FIN) && within(packet.seq, d.isn, d.nxt) {
-        // The side has closed: it answers late data, by an acknowledgment that the recorder has forgotten.
+    let gone = d.bits.any(Bits::FIN) || (flow.head.closed != 0 && flow.tails[packet.sender()].reset.n > 0);
+    if gone && within(packet.seq, d.isn, d.nxt) {
+        // The side has closed or aborted: it answers what was still on its way, by acknowledgments that the recorder has forgotten.
         return RstClass::Stateless;
     }
     if d_known && r.flags.any(TcpFlags::ACK) && (within(packet.seq, r.ack, d.nxt) || packet.seq.0 == d.nxt.0) {

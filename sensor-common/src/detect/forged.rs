@@ -10,16 +10,20 @@ use super::{
     origin::{self, far_bit},
 };
 use crate::{
-    flow::{Bits, End, Flow, RECORDED, TcpFlags, Watch},
+    flow::{Bits, End, Flow, RECORDED, Segment, TcpFlags, Watch},
     kind::Kind,
     opaque::recall,
     passage::{Finding, Passage},
+    time::Stamp,
     track::within,
-    wire::Options,
+    wire::{Options, Packet},
 };
 
 /// Resets further apart than this (2 s) are not one burst (Weaver, Sommer, Paxson 2009).
 const BURST: u32 = 1_953_125;
+
+/// Nothing is retransmitted within this beyond the round trip (190 ms).
+const RETRANSMISSION: u32 = 185_547;
 
 /// Segments that overtook each other do so within this (10 ms).
 const REORDERING: u32 = 9_766;
@@ -88,7 +92,7 @@ fn history(flow: &Flow, passage: &mut Passage) {
         return;
     }
     let acked_before = r.flags.any(TcpFlags::ACK) && packet.seq.before(r.ack) && packet.seq.after(d.isn);
-    let explained = is(finding, RstClass::Refused) || d.bits.any(Bits::FIN);
+    let explained = is(finding, RstClass::Refused) || is(finding, RstClass::Stateless);
     let stale = acked_before && !explained && !acked_lately(flow, packet.receiver(), packet.seq);
     finding.evidence.add_if(stale, Evidence::STALE_SEQ);
 
@@ -126,7 +130,7 @@ fn headers(flow: &Flow, passage: &mut Passage) {
     let agreed = d.bits.any(Bits::TIMESTAMPS) && r.bits.any(Bits::TIMESTAMPS);
     let missing = agreed && !stateless && !packet.options.any(Options::TIMESTAMPS);
     finding.evidence.add_if(missing, Evidence::TS_MISSING);
-    finding.evidence.add_if(unscaled(d, r, packet.win), Evidence::WIN_UNSCALED);
+    finding.evidence.add_if(unscaled(d, packet.win), Evidence::WIN_UNSCALED);
     finding.evidence.add_if(packet.mac != 0 && d.mac != 0 && packet.mac != d.mac, Evidence::L2_ORIGIN);
 }
 
@@ -148,8 +152,8 @@ fn against(flow: &Flow, passage: &mut Passage) {
 
 /// Whether a window makes no sense at the agreed scale, but does without it.
 #[inline(always)]
-fn unscaled(d: &End, r: &End, win: u16) -> bool {
-    let scaled = d.bits.any(Bits::WSCALE) && r.bits.any(Bits::WSCALE);
+fn unscaled(d: &End, win: u16) -> bool {
+    let scaled = d.bits.any(Bits::SCALED);
     let plausible = matches!(win, 5840 | 8192 | 29200 | 64240 | 65535);
     scaled && plausible && win as u32 > (d.max_window >> (d.wscale & 15)).saturating_mul(4)
 }
@@ -167,8 +171,7 @@ pub fn stranger(flow: &Flow, passage: &mut Passage) -> bool {
     passage.finding.about(*suspect);
     origin::judge(flow, sender, &mut passage.finding, far_bit(suspect.flags));
     let packet = &passage.packet;
-    let same_start = packet.len > 0 && suspect.len > 0 && packet.seq.0 == suspect.seq.0;
-    let other_content = same_start && packet.len != suspect.len as u32;
+    let other_content = other_content(d, packet, passage.stamp, suspect);
     passage.finding.evidence.add_if(other_content, Evidence::DUP_CONTENT);
     // Distance is what made it a suspect; without it only other content counts.
     passage.finding.evidence.has(Evidence(Evidence::TTL.0 | Evidence::DUP_CONTENT.0))
@@ -178,11 +181,11 @@ pub fn stranger(flow: &Flow, passage: &mut Passage) -> bool {
 /// byte with other content? Injected answers race the first genuine one. Whether there is anything to tell.
 #[inline(always)]
 pub fn raced(flow: &Flow, passage: &mut Passage) -> bool {
-    let Passage { packet, finding, .. } = passage;
+    let Passage { packet, finding, stamp, .. } = passage;
     for back in 1..RECORDED as u32 {
         let Some(suspect) = last_recorded(flow, packet.sender(), back) else { return false };
-        let same_start = packet.len > 0 && suspect.len > 0 && packet.seq.0 == suspect.seq.0;
-        if same_start && packet.len != suspect.len as u32 && suspect.ttl != packet.ttl {
+        let d = &flow.ends[packet.sender()];
+        if suspect.ttl != packet.ttl && other_content(d, packet, *stamp, suspect) {
             let apart = origin::hops(suspect.ttl).abs_diff(origin::hops(packet.ttl));
             finding.about(*suspect);
             finding.evidence.add_if(true, Evidence::DUP_CONTENT);
@@ -192,6 +195,14 @@ pub fn raced(flow: &Flow, passage: &mut Passage) -> bool {
         }
     }
     false
+}
+
+/// Whether a segment begins at the same byte as `suspect` with another length, and too soon after it to be a retransmission that
+/// took more data along: those wait for a round trip and 200 ms (RFC 6298, and Linux's least).
+#[inline(always)]
+fn other_content(d: &End, packet: &Packet, at: Stamp, suspect: &Segment) -> bool {
+    let same_start = packet.len > 0 && suspect.len > 0 && packet.seq.0 == suspect.seq.0;
+    same_start && packet.len != suspect.len as u32 && at.since(suspect.time) < d.min_rtt + RETRANSMISSION
 }
 
 /// Whether a segment shows that the last reset in its sender's name was not the sender's.
@@ -223,6 +234,10 @@ pub fn past_fin(flow: &Flow, passage: &mut Passage) -> bool {
     let d = &flow.ends[packet.sender()];
     // A single byte is a keep-alive probe.
     if !d.bits.any(Bits::FIN) || packet.len < 2 || !packet.end().after(d.nxt) {
+        return false;
+    }
+    // Far beyond, it is another connection, whose SYN was not seen.
+    if packet.seq.since(d.nxt) > 0xffff {
         return false;
     }
     let sender = packet.sender();

@@ -25,24 +25,12 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let service = self.flag(passage);
         let service = self.storage.service(service).map_or_else(ServiceSnapshot::default, |s| s.snapshot());
         let Some(flow) = self.storage.flow(passage.index) else { return };
-        // Mild findings count by themselves, so that they cannot hold back severe ones. Those that can be many are about resets.
+        // Mild findings count by themselves, so that they cannot hold back severe ones.
         let low = finding.is_mild();
-        let resets = flow.tails[passage.packet.sender()].reset.n;
-        let n = if !low {
-            flow.head.told as u32
-        } else if finding.class != NOT_A_RESET {
-            resets.saturating_sub(1) as u32
-        } else {
-            0
-        };
+        let shift = if low { 0 } else { 4 };
+        let n = flow.head.told as u32 >> shift & 15;
         let free = self.config.flow_findings;
-        let next = if low {
-            flow.head.told
-        } else if n == 255 {
-            128
-        } else {
-            n as u8 + 1
-        };
+        let next = flow.head.told & !(15 << shift) | (if n == 15 { 8 } else { n as u8 + 1 }) << shift;
         if !told(n, free) {
             flow.head.told = next;
             return self.cpu.count(Counter::HeldBackFlow);
@@ -91,9 +79,6 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
 
 /// Of [`Passage::found`]: there was a finding, and no room for it.
 pub(super) const LOST: u8 = 2;
-
-/// The class of a finding that is not about a reset.
-const NOT_A_RESET: u8 = 255;
 
 /// No service: an index that no table has.
 const NO_SERVICE: u32 = u32::MAX;
@@ -155,9 +140,9 @@ mod tests {
 
     #[test]
     fn held_back_adds_up() {
-        for free in [1, 3, 8, 20] {
+        for free in [1, 3, 8, 12] {
             let mut held = 0;
-            for n in 0..255 {
+            for n in 0..16 {
                 if told(n, free) {
                     assert_eq!(held_back(n, free), held, "n {n}, free {free}");
                     held = 0;

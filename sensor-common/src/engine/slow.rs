@@ -54,7 +54,15 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             Some(Side::B) => HeadBits::LOCAL_B,
             None => HeadBits(0),
         };
-        track::begin(flow, packet, passage.now);
+        track::open(flow, packet, passage.now);
+        if packet.flags.is_syn() {
+            // The other side's memory is put in order when there is something to say of it: most SYNs of a flood are alone.
+            flow.head.watch.set(Watch::ALONE);
+            track::forget(flow, packet.sender(), passage.now);
+        } else {
+            track::forget(flow, 0, passage.now);
+            track::forget(flow, 1, passage.now);
+        }
         // Last, so that nobody finds a flow that is not yet all its own.
         flow.head.key = packet.key;
         passage.index = index;
@@ -65,6 +73,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     #[inline(never)]
     pub(super) fn slow(&mut self, passage: &mut Passage) {
         passage.found = 0;
+        self.in_company(passage);
         let flags = passage.packet.flags;
         if flags.any(TcpFlags::RST) {
             passage.learn = NOTHING;
@@ -87,6 +96,17 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             self.conclude(passage);
             self.tell(passage);
             self.watch_on(passage);
+        }
+    }
+
+    /// The second segment of a flow that began with a SYN: whoever sent it, both sides' memories are looked at from here on.
+    #[inline(always)]
+    fn in_company(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        if flow.head.watch.any(Watch::ALONE) {
+            flow.head.watch.clear(Watch::ALONE);
+            let client = flow.head.bits.any(HeadBits::CLIENT_B) as usize;
+            track::forget(flow, client ^ 1, passage.now);
         }
     }
 
@@ -416,6 +436,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         flow.head.watch.clear(Watch::EMBRYONIC);
         flow.head.bits.set(HeadBits::ESTABLISHED);
         flow.head.bits.set(HeadBits::COUNTED);
+        if flow.ends[0].bits.any(Bits::WSCALE) && flow.ends[1].bits.any(Bits::WSCALE) {
+            flow.ends[0].bits.set(Bits::SCALED);
+            flow.ends[1].bits.set(Bits::SCALED);
+        }
         if !flow.head.watch.any(Watch::RESET_A) && !flow.head.watch.any(Watch::RESET_B) {
             flow.head.closed = 0;
         }

@@ -95,20 +95,51 @@ impl Segment {
 }
 
 /// Both sides' recorded segments, oldest first, as `(sender, segment)`; `None` pads the end.
+///
+/// Within a side, stamps tell the order. Between the sides they may tie, since the coarse clock stands still for milliseconds;
+/// then what is acknowledged comes before its acknowledgment.
 pub fn merged(flow: &Flow) -> [Option<(Side, Segment)>; 2 * RECORDED] {
+    let (a, b) = (ordered(flow, Side::A), ordered(flow, Side::B));
     let mut out = [None; 2 * RECORDED];
-    let mut n = 0;
-    for side in [Side::A, Side::B] {
-        let recorded = (flow.ends[side as usize].segments as usize).min(RECORDED);
-        for segment in &flow.tails[side as usize].recorder[..recorded] {
-            out[n] = Some((side, *segment));
-            n += 1;
+    let (mut i, mut j) = (0, 0);
+    for slot in &mut out {
+        let next = (a.get(i).copied().flatten(), b.get(j).copied().flatten());
+        let first = match next {
+            (None, None) => break,
+            (Some(_), None) => Side::A,
+            (None, Some(_)) => Side::B,
+            (Some(x), Some(y)) if x.answers(&y) && !y.answers(&x) => Side::B,
+            (Some(x), Some(y)) if y.answers(&x) && !x.answers(&y) => Side::A,
+            (Some(x), Some(y)) if x.time.after(y.time) => Side::B,
+            _ => Side::A,
+        };
+        *slot = match first {
+            Side::A => next.0.map(|segment| (Side::A, segment)),
+            Side::B => next.1.map(|segment| (Side::B, segment)),
+        };
+        match first {
+            Side::A => i += 1,
+            Side::B => j += 1,
         }
     }
-    // Stamps of a flow are strictly increasing, so their wrapping order is the order of arrival.
-    out[..n].sort_unstable_by(|x, y| match (x, y) {
-        (Some((_, x)), Some((_, y))) => (x.time.0.wrapping_sub(y.time.0) as i32).cmp(&0),
-        _ => core::cmp::Ordering::Equal,
-    });
     out
+}
+
+/// A side's recorded segments, oldest first.
+fn ordered(flow: &Flow, side: Side) -> [Option<Segment>; RECORDED] {
+    let segments = flow.ends[side as usize].segments as usize;
+    let recorded = segments.min(RECORDED);
+    let mut out = [None; RECORDED];
+    for (i, slot) in out[..recorded].iter_mut().enumerate() {
+        *slot = Some(flow.tails[side as usize].recorder[(segments - recorded + i) % RECORDED]);
+    }
+    out
+}
+
+impl Segment {
+    /// Whether it acknowledges all of `other`, so that it was made after that had arrived.
+    fn answers(&self, other: &Self) -> bool {
+        let tells = other.end() != other.seq;
+        tells && self.flags.any(TcpFlags::ACK) && self.ack.since(other.end()) >= 0
+    }
 }

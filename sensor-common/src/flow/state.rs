@@ -82,6 +82,8 @@ bit_set! {
         STRANGER_B = 16;
         /// A FIN was seen.
         CLOSING = 32;
+        /// A SYN was seen and nothing else. What lies in the other side's memory is an earlier flow's.
+        ALONE = 64;
     }
 }
 
@@ -106,8 +108,8 @@ bit_set! {
         WSCALE = 1;
         /// Timestamps were offered in this side's SYN.
         TIMESTAMPS = 2;
-        /// SACK was offered in this side's SYN.
-        SACK = 4;
+        /// Both sides offered window scaling: it is in force.
+        SCALED = 4;
         /// Its SYN asked for ECN, or its SYN-ACK granted it (RFC 3168 §6.1.1).
         ECN = 8;
         /// This side sent a FIN; [`End::nxt`] lies behind it.
@@ -139,7 +141,7 @@ pub struct Head {
     pub watch: Watch,
     /// How it was closed: flags of A's closing segment in the low, of B's in the high half (FIN, RST, and 8 = closed first).
     pub how: u8,
-    /// Findings of severity warn and above: drives their back-off.
+    /// Findings so far, mild ones in the low, severe ones in the high half: drives the back-off.
     pub told: u8,
 }
 
@@ -177,7 +179,7 @@ impl Head {
 
 /// One side's numbers: a cache line.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct End {
     /// The last four distinct raw windows it sent, newest in the low 16 bits.
     pub windows: u64,
