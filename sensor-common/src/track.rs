@@ -65,7 +65,7 @@ pub fn open(flow: &mut Flow, first: &Packet, now: u64) {
 }
 
 /// Begins a new connection of the same addresses and ports; the old one's final numbers stay as a tombstone.
-#[inline(always)]
+#[inline(never)]
 pub fn renew(flow: &mut Flow, first: &Packet, now: u64) {
     flow.head.tomb_nxt = [flow.ends[0].nxt, flow.ends[1].nxt];
     flow.head.bits.set(HeadBits::TOMBSTONE);

@@ -2,10 +2,10 @@
 
 mod anatomy;
 mod distance;
-mod doubtful;
 mod evidence;
 mod forged;
 mod handshake;
+mod harsh;
 mod innocent;
 mod seed1;
 mod threads;
@@ -55,16 +55,12 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         forged::CASES,
         handshake::CASES,
         innocent::CASES,
+        harsh::CASES,
         seed1::CASES,
         threads::CASES,
     ]
     .into_iter()
     .flatten()
-}
-
-/// Innocent cases of which the engine is known to think worse than it should.
-pub fn doubtful() -> &'static [Case] {
-    doubtful::CASES
 }
 
 /// Every beginning: name and scenario.

@@ -25,6 +25,9 @@ const BURST: u32 = 1_953_125;
 /// Nothing is retransmitted within this beyond the round trip (190 ms).
 const RETRANSMISSION: u32 = 185_547;
 
+/// A sender that knows nothing of its FIN carries on within this (10 s).
+const FORGOTTEN: u32 = 9_765_625;
+
 /// Segments that overtook each other do so within this (10 ms).
 const REORDERING: u32 = 9_766;
 
@@ -103,7 +106,9 @@ fn history(flow: &Flow, passage: &mut Passage) {
     let fin = d.bits.any(Bits::FIN) || r.bits.any(Bits::FIN);
     let ahead = packet.seq.since(last.seq) > 2 && packet.seq.after(d.nxt) && packet.seq.since(r.ack) > 2;
     let answered = flow.tails[packet.receiver()].reset.n > 0;
-    finding.evidence.add_if(ahead && r.flags.any(TcpFlags::ACK) && !fin && !answered, Evidence::SEQ_CHANGE);
+    let hedging = ahead && r.flags.any(TcpFlags::ACK) && !fin && !answered;
+    // Lost data explains one reset ahead of its sender, not one ahead of another.
+    finding.evidence.add_if(hedging, Evidence(Evidence::SEQ_CHANGE.0 | Evidence::NONCONFORMING.0));
     // With the flag clear the field says nothing (some stacks leave old numbers there), and so cannot disagree.
     let says = packet.flags.any(TcpFlags::ACK) && last.ack.0 != 0;
     let disagree = says && packet.ack.0 != last.ack.0;
@@ -236,8 +241,8 @@ pub fn past_fin(flow: &Flow, passage: &mut Passage) -> bool {
     if !d.bits.any(Bits::FIN) || packet.len < 2 || !packet.end().after(d.nxt) {
         return false;
     }
-    // Far beyond, it is another connection, whose SYN was not seen.
-    if packet.seq.since(d.nxt) > 0xffff {
+    // Long after, it is another connection, whose SYN was not seen.
+    if passage.stamp.since(d.nxt_at) > FORGOTTEN {
         return false;
     }
     let sender = packet.sender();

@@ -209,7 +209,15 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     #[inline(never)]
     fn after_fin(&mut self, passage: &mut Passage) {
         let Some(flow) = self.storage.flow(passage.index) else { return };
-        if passage.found != 0 || !flow.head.watch.any(Watch::CLOSING) || !forged::past_fin(flow, passage) {
+        if !flow.head.watch.any(Watch::CLOSING) {
+            return;
+        }
+        let d = &mut flow.ends[passage.packet.sender()];
+        if passage.packet.seq.after(d.nxt) {
+            // Not even next to the FIN: another connection, whose SYN was not seen.
+            d.bits.clear(Bits::FIN);
+        }
+        if passage.found != 0 || !forged::past_fin(flow, passage) {
             return;
         }
         flow.ends[passage.packet.sender()].bits.clear(Bits::FIN);
@@ -352,6 +360,11 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         {
             track::renew(flow, packet, passage.now);
             track::resume(&mut flow.ends[receiver], &request);
+        }
+        // The answer to a SYN that was not seen, after the last connection's end.
+        let other = flow.ends[sender].bits.any(Bits::ISN) && flow.ends[sender].isn.0 != passage.packet.seq.0;
+        if flow.head.closed != 0 && !flow.head.watch.any(Watch::EMBRYONIC) && other {
+            track::renew(flow, &passage.packet, passage.now);
         }
         if handshake::second_syn_ack(flow, passage) {
             passage.learn = NOTHING;

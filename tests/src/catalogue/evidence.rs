@@ -15,7 +15,7 @@ fn lone(s: Scenario, piece: &'static str, edit: impl FnOnce(Draft) -> Draft) -> 
 }
 
 fn near_miss(s: Scenario) -> Scenario {
-    lone(s, "ttl-near-miss", |p| p.ttl(60))
+    lone(s, "ttl-weak-mismatch", |p| p.ttl(60))
 }
 
 fn unscaled_window(s: Scenario) -> Scenario {
