@@ -19,8 +19,8 @@ use zerocopy::IntoBytes as _;
 
 /// What a test-run takes at most: more than any headers, less than a page.
 const MOST: usize = 1024;
-/// What a test-run takes at least: an Ethernet header.
-const LEAST: usize = 14;
+/// What a test-run takes at least: an Ethernet header, and behind the stack an IP header too.
+const LEAST: [usize; 2] = [14, 14 + 40];
 /// Interface index in a test-run: the loopback's.
 const IFINDEX: u32 = 1;
 
@@ -57,7 +57,7 @@ impl Pair {
     /// Shows one frame to both. Returns what each has to say, and checks that the kernel program left the frame alone.
     pub fn observe(&mut self, time: u64, hook: Hook, frame: &[u8]) -> (Vec<Record>, Vec<Record>) {
         let frame = &frame[..frame.len().min(MOST)];
-        if frame.len() < LEAST {
+        if frame.len() < LEAST[usize::from(hook == Hook::Egress)] {
             return Default::default();
         }
         self.kernel.set_test_time(time).expect("the test clock");

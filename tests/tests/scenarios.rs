@@ -6,7 +6,7 @@ use sensor_common::{
 };
 use tests::{
     catalogue::{self, Case},
-    scenario::{Scenario, Seat},
+    scenario::Seat,
 };
 
 #[test]

@@ -110,7 +110,8 @@ pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
         let ack_low = if d.flags.any(TcpFlags::ACK) { d.ack } else { r.isn };
         let ack_high = if ack_low.after(r.nxt) { ack_low } else { r.nxt };
         // Its last bytes may be lost, or late: as far ahead as the other side's window, it is still one of a live socket.
-        let ahead = if r.max_window > 0xffff { 0xffff } else { r.max_window };
+        let window = if r.max_window > 0xffff { 0xffff } else { r.max_window };
+        let ahead = if d.flags.any(TcpFlags::ACK) { window } else { 0 };
         return if within(packet.seq, seq_low, seq_high + ahead) && within(packet.ack, ack_low, ack_high) {
             RstClass::Abort
         } else {

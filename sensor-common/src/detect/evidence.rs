@@ -153,11 +153,13 @@ evidence! {
     DUP_CONTENT = 21, "dup-seq-different-content", 8;
     /// The side sent new data past its own FIN.
     DATA_AFTER_FIN = 22, "data-after-fin", 8;
+    /// The same distance, but another initial TTL than the side's live socket has: another stack, or a device that made it up.
+    TTL_INITIAL = 23, "ttl-initial-mismatch", 4;
     /// Against: the shape of Linux's answer without a socket, which explains IP-ID, TOS, window and options.
     LINUX_STATELESS = 24, "linux-stateless-shape", -2;
     /// Against: an exact reset at the side's own TTL, after a FIN: an ordinary abortive close.
     AFTER_FIN = 25, "abort-after-fin", -8;
-    /// Against: the same distance, another initial TTL: the same host through another code path.
+    /// Against: the same distance, another initial TTL, without a socket: the same host through another code path.
     SAME_DISTANCE = 26, "same-distance-other-initial-ttl", 0;
 }
 

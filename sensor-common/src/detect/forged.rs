@@ -40,6 +40,10 @@ pub fn reset(flow: &Flow, passage: &mut Passage) {
     if is_stateless(&passage.finding) {
         // Made without a socket, it has neither the socket's IP-ID nor its TOS.
         passage.finding.evidence.drop(Evidence::IPID_JUMP);
+    } else if passage.finding.evidence.has(Evidence::SAME_DISTANCE) && !is(&passage.finding, RstClass::Unjudged) {
+        // A live socket has one initial TTL.
+        passage.finding.evidence.drop(Evidence::SAME_DISTANCE);
+        passage.finding.evidence.add_if(true, Evidence::TTL_INITIAL);
     }
     answer(flow, passage);
     history(flow, passage);
@@ -94,6 +98,10 @@ fn history(flow: &Flow, passage: &mut Passage) {
     if d.flags.0 == 0 || r.flags.0 == 0 {
         return;
     }
+    // Lost data explains a number ahead of the sender's, but not from elsewhere.
+    let ahead = packet.flags.any(TcpFlags::ACK) && packet.seq.after(d.nxt) && packet.seq.after(r.ack);
+    let elsewhere = finding.evidence.has(Evidence(Evidence::TTL_RST.0 | Evidence::TTL_WEAK.0));
+    finding.evidence.add_if(ahead && elsewhere, Evidence::NONCONFORMING);
     let acked_before = r.flags.any(TcpFlags::ACK) && packet.seq.before(r.ack) && packet.seq.after(d.isn);
     let explained = is(finding, RstClass::Refused) || is(finding, RstClass::Stateless);
     let stale = acked_before && !explained && !acked_lately(flow, packet.receiver(), packet.seq);
@@ -261,13 +269,14 @@ pub fn past_fin(flow: &Flow, passage: &mut Passage) -> bool {
 /// The kind under which a suspicious reset is told: its strongest evidence.
 #[inline(always)]
 pub fn reset_kind(evidence: Evidence) -> Option<Kind> {
-    const ORDER: [(Evidence, Kind); 7] = [
+    const ORDER: [(Evidence, Kind); 8] = [
         (Evidence::TTL_RST, Kind::TtlRstMismatch),
         (Evidence::SEQ_CHANGE, Kind::RstSeqChange),
         (Evidence::ACK_CHANGE, Kind::RstAckChange),
         (Evidence::TOO_FAST, Kind::RstTooFast),
         (Evidence::STALE_SEQ, Kind::DataSeqRst),
         (Evidence::WIN_MIRROR, Kind::WinMirrorPeer),
+        (Evidence::TTL_INITIAL, Kind::TtlRstMismatch),
         (Evidence::TTL_WEAK, Kind::TtlRstMismatch),
     ];
     ORDER.into_iter().find(|(bit, _)| evidence.any(*bit)).map(|(_, kind)| kind)

@@ -16,7 +16,7 @@ pub fn second_syn_ack(flow: &Flow, passage: &mut Passage) -> bool {
     let packet = &passage.packet;
     let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
     let is_client = matches!(flow.head.client(), Some(client) if client as u8 == packet.side);
-    let answered = !is_client && d.bits.any(Bits::ISN) && d.flags.all(TcpFlags::SYN.with(TcpFlags::ACK));
+    let answered = d.bits.any(Bits::ISN) && d.flags.all(TcpFlags::SYN.with(TcpFlags::ACK));
     if !answered || packet.seq.0 == d.isn.0 || !r.bits.any(Bits::ISN) || packet.ack.0 != r.isn.0.wrapping_add(1) {
         return false;
     }
@@ -29,8 +29,9 @@ pub fn second_syn_ack(flow: &Flow, passage: &mut Passage) -> bool {
     // Two SYN-ACKs are too few for a stable baseline, and yet they cannot both be the peer's.
     let far = matches!(origin::distance(d, ttl), origin::Distance::Far);
     passage.finding.evidence.add_if(far, Evidence::TTL_SYNACK);
-    passage.finding.evidence.add_if(true, Evidence::SYNACK_ISN);
-    true
+    // One in the name of the side that asked contradicts nothing but the direction; only its distance tells.
+    passage.finding.evidence.add_if(!is_client, Evidence::SYNACK_ISN);
+    far || !is_client
 }
 
 /// Flags that a SYN may carry besides.

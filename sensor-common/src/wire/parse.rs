@@ -168,6 +168,7 @@ pub fn parse<F: Frame>(
         let at = payload.at + 20;
         if packet.flags.any(TcpFlags::SYN.with(TcpFlags::RST)) {
             if !common_syn(frame, at, header_len - 20, packet) {
+                let at = packet.forget(at);
                 walk(frame, at, header_len - 20, packet);
             }
         } else if header_len >= 32

@@ -7,11 +7,12 @@ use sensor_common::detect::{Evidence, RstClass};
 use super::Finding;
 
 /// The most telling pieces, in the order in which a line tells them.
-const TELLING: [Evidence; 20] = [
+const TELLING: [Evidence; 21] = [
     Evidence::CARRIED_ON,
     Evidence::DATA_AFTER_FIN,
     Evidence::DUP_CONTENT,
     Evidence::TTL,
+    Evidence::TTL_INITIAL,
     Evidence::TTL_WEAK,
     Evidence::WIN_MIRROR,
     Evidence::SEQ_CHANGE,
@@ -66,7 +67,7 @@ fn short(finding: &Finding<'_>, bit: Evidence) -> String {
     let Finding { cast, side, suspect, made, own, .. } = finding;
     let (name, whose) = (cast.name(*side), cast.whose(*side));
     match bit {
-        Evidence::TTL | Evidence::TTL_WEAK => match own {
+        Evidence::TTL | Evidence::TTL_WEAK | Evidence::TTL_INITIAL => match own {
             Some(own) if finding.plausible() => {
                 format!("TTL {}, {whose} {} ({}, not {})", made.ttl, own.ttl, hops(made.hops), own.hops)
             }
@@ -115,6 +116,9 @@ pub(super) fn long(finding: &Finding<'_>, bit: Evidence) -> String {
                 "made up".to_owned()
             };
             format!("TTL {} is {far}{own_hops}", made.ttl)
+        }
+        Evidence::TTL_INITIAL => {
+            format!("TTL {} is as far as {whose} own segments, but began at {}", made.ttl, made.initial())
         }
         Evidence::TTL_WEAK => format!("TTL {} is {}{own_hops}: a reroute does that too", made.ttl, hops(made.hops)),
         Evidence::TTL_ADJACENT => format!("made next to {}, where {name} is further away", cast.here()),

@@ -6,7 +6,7 @@ use crate::scenario::{ACK, FIN_ACK, PSH_ACK, RST, SYN_ACK, Scenario, Seat, Who, 
 cases! {
     TtlRstMismatch:
         farther_reset, socketless_from_elsewhere, mirrored_ttl, route_change_that_stays, reset_on_a_known_path,
-        other_initial_ttl, no_baseline_yet, bgp, midstream_too_short;
+        other_initial_ttl, other_initial_ttl_without_a_socket, no_baseline_yet, bgp, midstream_too_short;
     TtlFinMismatch: forged_fin, fin_on_a_new_path;
     TtlDataMismatch:
         injected_data, injected_from_next_door, data_on_a_new_path, hosts_behind_one_address, shared_port_after_close,
@@ -63,12 +63,20 @@ fn reset_on_a_known_path(s: Scenario) -> Scenario {
         .expect(finding("rst-abort").info().evidence(&[]))
 }
 
-/// As far away, from another code path of the same host.
+/// As far away, but a live socket has one initial TTL.
 fn other_initial_ttl(s: Scenario) -> Scenario {
     s.handshake()
         .talk(2)
         .rst(|p| p.ttl(252))
-        .expect(finding("rst-abort").info().evidence(&["same-distance-other-initial-ttl"]))
+        .expect(finding("ttl-rst-mismatch").notice().evidence(&["ttl-initial-mismatch"]))
+}
+
+/// As far away, from another code path of the same host.
+fn other_initial_ttl_without_a_socket(s: Scenario) -> Scenario {
+    s.handshake()
+        .talk(2)
+        .socketless(Who::Client, |p| p.ttl(252))
+        .expect(finding("rst-stateless").info().evidence(&["linux-stateless-shape", "same-distance-other-initial-ttl"]))
 }
 
 /// Two segments are no baseline.
