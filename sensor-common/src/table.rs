@@ -252,7 +252,7 @@ pub fn note<S: Storage>(storage: &mut S, index: u32, worth: Worth, now: u32) {
 }
 
 /// Slots that a service may lie in, from its hash on.
-const SERVICE_PROBES: u32 = 4;
+const SERVICE_PROBES: u32 = 3;
 
 /// Index of the service of `side` of `key`, made if it is new; `None` where its slots are taken.
 #[inline(never)]

@@ -1,3 +1,5 @@
+//! Link types, frame by frame.
+
 use super::*;
 
 const IP4: [u8; 3] = [0x45, 1, 2];

@@ -1,3 +1,5 @@
+//! Blocks, sections and interfaces.
+
 use super::super::tests::build::{FRAME, Pcapng as Build};
 use super::super::{Frame, Reader};
 use super::*;
