@@ -5,14 +5,13 @@ use std::{
     future::Future,
     io::{self, BufWriter, Write},
     thread::JoinHandle,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
 use sensor_common::{counters::Counter, event::Event};
 use tokio::{
-    runtime,
-    signal::unix::{SignalKind, signal},
+    runtime::Runtime,
     sync::{mpsc, oneshot},
     time,
 };
@@ -20,12 +19,19 @@ use tokio::{
 use crate::{
     cli,
     failure::Failure,
-    kernel::{Attached, Drain, Drained, Kernel, KernelError, Mode, Options, default_interface, strips_vlans},
+    interrupt,
+    kernel::{
+        Attached, Drain, Drained, Kernel, KernelError, Mode, Options, Presence, default_interface, interface_index,
+        strips_vlans,
+    },
     report::{Place, Reporter, Style, WallClock},
 };
 
 /// How long the reader of stdout may take to let the last lines go.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often it is asked whether the interfaces are still there.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// Watches interfaces until it is interrupted or its time is over.
 ///
@@ -33,23 +39,55 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// Why it could not load, attach or report.
 pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
-    let mut interfaces = options.interfaces.clone();
-    if interfaces.is_empty() {
-        interfaces.push(default_interface()?);
-    }
-    interfaces.sort();
-    interfaces.dedup();
+    let interfaces = chosen(&options.interfaces)?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces.iter().any(|interface| strips_vlans(interface));
     let mut agent =
         Agent::load(&Options { flows: options.flows, both_directions, ignore_vlans, ..Options::default() })?;
+    // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
+    let (runtime, mut signals) = interrupt::listen()?;
     for interface in &interfaces {
         let attached = agent.attach(interface, options.mode.into())?;
-        // Not `eprintln!`, which panics where nobody listens.
-        let _ = writeln!(io::stderr(), "watching {attached}");
+        warn(&format!("watching {attached}"));
     }
     let duration = options.duration.map(Duration::from_secs);
-    agent.watch(options.report.style(), interrupted(duration))
+    agent.watch(&runtime, options.report.style(), async {
+        tokio::select! {
+            () = signals.wait() => {}
+            () = after(duration) => {}
+        }
+    })
+}
+
+/// The interfaces asked for, or the default one; each once, under whichever of its names.
+fn chosen(asked: &[String]) -> Result<Vec<String>, KernelError> {
+    if asked.is_empty() {
+        return Ok(vec![default_interface()?]);
+    }
+    let mut indices = Vec::new();
+    let mut chosen = Vec::new();
+    for name in asked {
+        let index = interface_index(name)?;
+        if !indices.contains(&index) {
+            indices.push(index);
+            chosen.push(name.clone());
+        }
+    }
+    Ok(chosen)
+}
+
+/// Completes after `duration`, if there is one.
+async fn after(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Says something beside the report.
+fn warn(text: &str) {
+    // Not `eprintln!`, which panics where nobody listens.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 impl From<cli::Mode> for Mode {
@@ -69,30 +107,11 @@ impl From<KernelError> for Failure {
     }
 }
 
-/// Completes on Ctrl-C or SIGTERM, or after `duration`.
-pub async fn interrupted(duration: Option<Duration>) {
-    let limit = async {
-        match duration {
-            Some(duration) => time::sleep(duration).await,
-            None => std::future::pending().await,
-        }
-    };
-    // Without handlers the signals end the process, which detaches too.
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return limit.await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        () = limit => {}
-    }
-}
-
 /// A loaded sensor with the interfaces it watches. Detaches when dropped.
 pub struct Agent {
     kernel: Kernel,
     interfaces: HashMap<u32, String>,
+    present: Vec<Presence>,
 }
 
 impl Agent {
@@ -102,7 +121,7 @@ impl Agent {
     ///
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
-        Ok(Self { kernel: Kernel::load(options)?, interfaces: HashMap::new() })
+        Ok(Self { kernel: Kernel::load(options)?, interfaces: HashMap::new(), present: Vec::new() })
     }
 
     /// Attaches to an interface of the calling thread's network namespace.
@@ -113,6 +132,7 @@ impl Agent {
     pub fn attach(&mut self, interface: &str, mode: Mode) -> Result<Attached, Failure> {
         let attached = self.kernel.attach(interface, mode)?;
         self.interfaces.insert(attached.ifindex, attached.interface.clone());
+        self.present.extend(Presence::of(&attached));
         Ok(attached)
     }
 
@@ -120,30 +140,48 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// When stdout cannot be written; what was found until then has been printed.
-    pub fn watch(mut self, style: Style, until: impl Future<Output = ()>) -> Result<(), Failure> {
+    /// When stdout cannot be written, or nothing is left to watch; what was found until then has been printed.
+    pub fn watch(mut self, runtime: &Runtime, style: Style, until: impl Future<Output = ()>) -> Result<(), Failure> {
         let clock = WallClock::matching(monotonic(), SystemTime::now());
         let names = std::mem::take(&mut self.interfaces);
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let (drained, writer) = runtime.block_on(async {
-            let (mut drain, records) = Drain::new(self.kernel.events()?)?;
+        let present = std::mem::take(&mut self.present);
+        let (drained, writer, gone) = runtime.block_on(async {
+            let (mut drain, records) = Drain::new(self.kernel.events()?).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
             let (failed, mut failure) = oneshot::channel();
-            let writer = write(records, Reporter::new(BufWriter::new(io::stdout()), style, clock), names, failed)?;
+            let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
+            let writer = write(records, reporter, names, failed).map_err(Failure::Loop)?;
+            let mut gone = None;
             tokio::select! {
-                end = drain.run() => end?,
+                end = drain.run() => end.map_err(Failure::Loop)?,
+                last = all_gone(present) => gone = Some(last),
                 () = until => {}
                 _ = &mut failure => {}
             }
             self.kernel.detach();
             drain.empty();
-            Ok::<_, Failure>((drain.drained(), writer))
+            Ok::<_, Failure>((drain.drained(), writer, gone))
         })?;
-        let reporter = finished(writer)??;
         let counters = self.kernel.counters()?;
-        reporter.finish(&counters, &account(drained, counters.get(Counter::Submitted)))?;
-        Ok(())
+        let notes = account(drained, counters.get(Counter::Submitted));
+        let reporter = finished(writer, &notes)??;
+        reporter.finish(&counters, &notes)?;
+        gone.map_or(Ok(()), |interface| Err(KernelError::Gone { interface }.into()))
+    }
+}
+
+/// Completes with the name of the last interface when it goes away; never where there was none.
+async fn all_gone(mut present: Vec<Presence>) -> String {
+    let mut round = time::interval(ROUND);
+    loop {
+        round.tick().await;
+        for gone in present.extract_if(.., |presence| presence.is_gone()).collect::<Vec<_>>() {
+            warn(&format!("{} is gone and no longer watched", gone.interface()));
+            if present.is_empty() {
+                return gone.interface().into();
+            }
+        }
     }
 }
 
@@ -171,11 +209,13 @@ fn write<W: Write + Send + 'static>(
     })
 }
 
-/// Waits for the writer, but not for ever: whoever reads stdout may have stopped.
-fn finished<T>(writer: JoinHandle<T>) -> io::Result<T> {
-    let limit = std::time::Instant::now() + PATIENCE;
+/// Waits for the writer, but not for ever: whoever reads stdout may have stopped. `notes` then go to stderr, for the summary
+/// cannot be told.
+fn finished<T>(writer: JoinHandle<T>, notes: &[String]) -> io::Result<T> {
+    let limit = Instant::now() + PATIENCE;
     while !writer.is_finished() {
-        if std::time::Instant::now() > limit {
+        if Instant::now() > limit {
+            notes.iter().for_each(|note| warn(note));
             return Err(io::Error::new(io::ErrorKind::TimedOut, "whoever reads it has stopped reading"));
         }
         std::thread::sleep(Duration::from_millis(2));

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
@@ -9,9 +10,10 @@ use std::{
 use tokio::sync::oneshot;
 
 use crate::{
-    agent::{Agent, interrupted},
+    agent::Agent,
     cli::Demo,
     failure::Failure,
+    interrupt,
     kernel::{Mode, Options},
     lab::{
         Family, Lab, LabError, LabOptions,
@@ -38,9 +40,11 @@ impl From<LabError> for Failure {
 ///
 /// What the machine does not allow.
 pub fn run(options: &Demo) -> Result<(), Failure> {
+    // Before there is anything to clean up.
+    let (runtime, mut signals) = interrupt::listen()?;
+    let lab = Lab::build(LabOptions::default())?;
     // Those of a demonstration that was killed.
     Lab::remove_leftovers()?;
-    let lab = Lab::build(LabOptions::default())?;
     say("client ── r1 ── r2 ── r3 ── firewall ── server     (network namespaces, real TCP stacks)");
     let server = lab.server();
     let agent = server.netns().enter(|| -> Result<Agent, Failure> {
@@ -50,38 +54,54 @@ pub fn run(options: &Demo) -> Result<(), Failure> {
         Ok(agent)
     })??;
 
+    let stop = AtomicBool::new(false);
     let (done, traffic_done) = oneshot::channel();
     thread::scope(|scope| {
         scope.spawn(|| {
-            match traffic(&lab) {
-                Ok(()) => {}
-                Err(outcome) => say(&format!("the lab's traffic did not go as planned: {outcome:?}")),
+            if let Err(outcome) = traffic(&lab, &stop) {
+                say(&format!("the lab's traffic did not go as planned: {outcome:?}"));
             }
             thread::sleep(SETTLE);
             let _ = done.send(());
         });
-        agent.watch(options.report.style(), async {
+        let watched = agent.watch(&runtime, options.report.style(), async {
             tokio::select! {
-                () = interrupted(None) => say("interrupted: waiting for the lab's traffic to end"),
+                () = signals.wait() => say("interrupted: cleaning up"),
                 _ = traffic_done => {}
             }
-        })
+        });
+        // Whether interrupted or not: stdout may be closed.
+        stop.store(true, Ordering::Relaxed);
+        watched
     })
 }
 
-/// Ordinary connections, and one whose firewall entry is gone when the server closes it: seed 1 of the mission.
-fn traffic(lab: &Lab) -> Result<(), Outcome> {
+/// Ordinary connections, and one whose firewall entry is gone when the server closes it: seed 1 of the mission. Ends early
+/// when it is told to stop.
+fn traffic(lab: &Lab, stop: &AtomicBool) -> Result<(), Outcome> {
+    let stopped = || stop.load(Ordering::Relaxed);
     let traffic = Traffic::new(lab);
+    // In twos, of which the client closes one and the server the other.
+    let ordinary =
+        |count| (0..count / 2).take_while(|_| !stopped()).for_each(|_| drop(traffic.ordinary(2, Family::V4)));
     say(&format!("{ORDINARY} ordinary connections come and go"));
-    traffic.ordinary(ORDINARY / 2, Family::V4);
-    let victim = lab.connect(Family::V4)?;
+    ordinary(ORDINARY / 2);
+    let mut victim = lab.connect(Family::V4)?;
     let port = victim.client_port().map_err(|error| Outcome::Failed(error.kind()))?;
     lab.middlebox().add(answer_fin(port, AckField::Conforming));
     say(&format!(
         "one more, from port {port}: the firewall will answer the server's FIN itself, in the client's name\n"
     ));
-    let fate = traffic.victim(victim, Pace::default());
-    traffic.ordinary(ORDINARY - ORDINARY / 2, Family::V4);
+    let Pace { exchanges, pause } = Pace::default();
+    for _ in 0..exchanges {
+        victim.exchange()?;
+        thread::sleep(pause);
+        if stopped() {
+            return Ok(());
+        }
+    }
+    let fate = traffic.victim(victim, Pace { exchanges: 0, pause });
+    ordinary(ORDINARY - ORDINARY / 2);
     let fate = fate?;
     say(&format!("\nwhat the ends know: the server saw {:?}, the client {:?}", fate.server, fate.client));
     Ok(())

@@ -26,6 +26,11 @@ pub enum Failure {
     /// The report could not be written.
     #[error("the report cannot be written ({0}): make room, or send it elsewhere; what was printed so far holds")]
     Output(#[from] io::Error),
+    /// The agent cannot wait for events.
+    #[error(
+        "cannot wait for events ({0}): if it is the number of open files, raise it (ulimit -n, or systemd LimitNOFILE)"
+    )]
+    Loop(#[source] io::Error),
     /// Anything else, its message in the same form.
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),

@@ -21,7 +21,7 @@ use zerocopy::{FromBytes, IntoBytes};
 pub use attach::{Attached, Egress, Ingress, Mode};
 pub use drain::{Drain, Drained};
 pub use error::KernelError;
-pub use netdev::{default_interface, interface_index, strips_vlans};
+pub use netdev::{Presence, default_interface, interface_index, strips_vlans};
 
 /// The production object, built by `cargo xtask build-ebpf`.
 #[cfg(not(feature = "trace"))]
@@ -127,15 +127,15 @@ impl Kernel {
     /// The ring of events. To be taken once.
     pub fn events(&mut self) -> Result<RingBuf<MapData>, KernelError> {
         let map = self.ebpf.take_map("EVENTS").ok_or(KernelError::Missing("EVENTS"))?;
-        RingBuf::try_from(map).map_err(KernelError::Map)
+        RingBuf::try_from(map).map_err(KernelError::map)
     }
 
     /// The counters of all CPUs together.
     pub fn counters(&self) -> Result<Cpu, KernelError> {
         let map = self.ebpf.map("CPUS").ok_or(KernelError::Missing("CPUS"))?;
-        let locals: PerCpuArray<_, Bytes<{ size_of::<Local>() }>> = map.try_into().map_err(KernelError::Map)?;
+        let locals: PerCpuArray<_, Bytes<{ size_of::<Local>() }>> = map.try_into().map_err(KernelError::map)?;
         let mut sum = Cpu::default();
-        for bytes in locals.get(&0, 0).map_err(KernelError::Map)?.iter() {
+        for bytes in locals.get(&0, 0).map_err(KernelError::map)?.iter() {
             if let Ok(local) = Local::read_from_bytes(&bytes.0) {
                 sum.add(&local.cpu);
             }
@@ -147,8 +147,8 @@ impl Kernel {
     pub fn set_test_time(&mut self, nanos: u64) -> Result<(), KernelError> {
         debug_assert_eq!(self.config.clock, ClockSource::Test as u8);
         let map = self.ebpf.map_mut("TEST_CLOCK").ok_or(KernelError::Missing("TEST_CLOCK"))?;
-        let mut clock: Array<_, u64> = map.try_into().map_err(KernelError::Map)?;
-        clock.set(0, nanos, 0).map_err(KernelError::Map)
+        let mut clock: Array<_, u64> = map.try_into().map_err(KernelError::map)?;
+        clock.set(0, nanos, 0).map_err(KernelError::map)
     }
 
     /// The loaded object, for tests and benchmarks that run its programs directly.

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod demo;
 pub mod failure;
 pub mod host;
+pub mod interrupt;
 pub mod kernel;
 pub mod lab;
 pub mod replay;

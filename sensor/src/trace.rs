@@ -37,7 +37,7 @@ pub(crate) fn start(ebpf: &mut Ebpf) -> Result<Tracing, Failure> {
     let logger =
         EbpfLogger::init_with_logger(ebpf, Stderr).map_err(|error| Failure::Other(error.to_string().into()))?;
     // SAFETY: the logger owns its descriptor and keeps it open and the same for as long as it lives.
-    let mut logger = unsafe { AsyncFd::register(logger) }.map_err(io::Error::from)?;
+    let mut logger = unsafe { AsyncFd::register(logger) }.map_err(|error| Failure::Loop(error.into()))?;
     Ok(Tracing(tokio::spawn(async move {
         while let Ok(mut ready) = logger.readable_mut().await {
             ready.get_inner_mut().flush();

@@ -1,16 +1,21 @@
 //! What can go wrong between the agent and the kernel, each with its remedy.
 
-use std::{io, path::PathBuf};
+use std::{
+    error::Error,
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use aya::{
     EbpfError,
     maps::MapError,
     programs::{ProgramError, tc::TcError},
 };
-use thiserror::Error;
+
+use super::privilege::environment;
 
 /// A failure to load or attach. Each message names cause and remedy; the verifier's log is shown with `SENSOR_VERIFIER_LOG=1`.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// Capabilities are missing.
     #[error(
@@ -44,6 +49,12 @@ pub enum KernelError {
         /// What there is.
         known: String,
     },
+    /// The last interface went away.
+    #[error("nothing is left to watch: {interface} is gone; start the sensor again when it is back")]
+    Gone {
+        /// Its name.
+        interface: String,
+    },
     /// The requested mode is not possible.
     #[error("cannot attach to {interface} in {mode} mode: {cause}; use --mode auto to let the sensor choose")]
     Mode {
@@ -66,8 +77,16 @@ pub enum KernelError {
     #[error("the kernel refuses the program: {0}; set SENSOR_VERIFIER_LOG=1 to see its reasons, and report them")]
     Verifier(String),
     /// The object cannot be loaded.
-    #[error("cannot load the kernel program: {0}")]
+    #[error("cannot load the kernel program: {0}; if SENSOR_BPF_OBJECT is set, unset it, otherwise report this")]
     Load(String),
+    /// BPF is forbidden although the capabilities are there.
+    #[error(
+        "the kernel forbids BPF to this process although it has the capabilities: a user namespace, a container's seccomp profile or kernel lockdown is in the way; run on the host, or allow bpf(2)"
+    )]
+    Forbidden,
+    /// The process may open no more files.
+    #[error("too many open files: raise the limit (ulimit -n, or systemd LimitNOFILE)")]
+    Files,
     /// There is not enough memory, or not enough that may be locked.
     #[error(
         "not enough memory for the flow table; use fewer flows (--flows), or raise the memory limit (ulimit -l, or the cgroup's)"
@@ -77,8 +96,8 @@ pub enum KernelError {
     #[error("the BPF object has no {0}: it does not belong to this agent; rebuild it with cargo xtask build-ebpf")]
     Missing(&'static str),
     /// A map cannot be used.
-    #[error("a map of the kernel program cannot be used: {0}")]
-    Map(#[source] MapError),
+    #[error("a map of the kernel program cannot be used: {0}; report this")]
+    Map(String),
     /// The object named by the environment cannot be read.
     #[error("cannot read the BPF object {}: {cause}; unset SENSOR_BPF_OBJECT to use the built-in one", path.display())]
     Object {
@@ -101,32 +120,37 @@ impl KernelError {
         }
     }
 
-    fn map(error: MapError) -> Self {
-        match &error {
-            MapError::CreateError { io_error, .. } if out_of_memory(io_error) => Self::Memory,
-            _ => Self::Map(error),
-        }
+    pub(super) fn map(error: MapError) -> Self {
+        Self::refusal(&error).unwrap_or_else(|| Self::Map(chain(&error)))
     }
 
     pub(super) fn program(error: ProgramError) -> Self {
-        match error {
-            ProgramError::LoadError { io_error, verifier_log } => {
-                if std::env::var_os("SENSOR_VERIFIER_LOG").is_some() {
-                    eprintln!("{verifier_log}");
-                }
-                if out_of_memory(&io_error) { Self::Memory } else { Self::Verifier(io_error.to_string()) }
-            }
+        if let ProgramError::LoadError { verifier_log, .. } = &error
+            && environment("SENSOR_VERIFIER_LOG").is_some()
+        {
+            // Not `eprintln!`, which panics where nobody listens.
+            let _ = writeln!(io::stderr(), "{verifier_log}");
+        }
+        Self::refusal(&error).unwrap_or_else(|| match error {
+            ProgramError::LoadError { io_error, .. } => Self::Verifier(io_error.to_string()),
+            ProgramError::MapError(error) => Self::Map(chain(&error)),
             other => Self::Load(chain(&other)),
+        })
+    }
+
+    /// The refusals that have nothing to do with what was refused.
+    fn refusal(error: &(dyn Error + 'static)) -> Option<Self> {
+        match errno(error)? {
+            libc::ENOMEM => Some(Self::Memory),
+            libc::EMFILE | libc::ENFILE => Some(Self::Files),
+            libc::EPERM => Some(Self::Forbidden),
+            _ => None,
         }
     }
 }
 
-fn out_of_memory(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOMEM))
-}
-
 /// An error and what caused it, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -139,14 +163,15 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The system error at the bottom of a refusal to attach.
-pub(super) fn errno(error: &ProgramError) -> Option<i32> {
-    if let ProgramError::TcError(TcError::IoError(io)) = error {
-        return io.raw_os_error();
-    }
-    let mut source: Option<&dyn std::error::Error> = Some(error);
+/// The system error at the bottom of a refusal.
+pub(super) fn errno(error: &(dyn Error + 'static)) -> Option<i32> {
+    let mut source = Some(error);
     while let Some(error) = source {
         if let Some(io) = error.downcast_ref::<io::Error>() {
+            return io.raw_os_error();
+        }
+        // This one does not name its cause as its source.
+        if let Some(ProgramError::TcError(TcError::IoError(io))) = error.downcast_ref() {
             return io.raw_os_error();
         }
         source = error.source();

@@ -1,0 +1,69 @@
+//! Which hooks are taken, and what is said about those that are not.
+
+use super::{
+    WAN,
+    child::{Running, sensor},
+    forge, ip, lab,
+};
+
+#[test]
+fn another_xdp_program_is_named_and_left() {
+    let Some(lab) = lab() else { return };
+    let netns = lab.server().netns();
+    let first = Running::attach(netns, &["-i", WAN]);
+    let show = format!("-details link show {WAN}");
+    let xdp = |shown: String| shown.split("prog/xdp id ").nth(1).map(|rest| rest.split(' ').next().unwrap().to_owned());
+    let id = xdp(ip(netns, &show)).expect("an XDP program");
+    let second = Running::attach(netns, &["-i", WAN]);
+    let (_, line) = second.stderr.wait_for("watching ");
+    assert!(line.contains("ingress by tcx"), "{line}");
+    assert!(line.contains(&format!("XDP is taken by program sensor_xdp (id {id}), which is left alone")), "{line}");
+    let native = sensor(&["attach", "-i", WAN, "--mode", "native"]);
+    Running::start(netns, native).ended(2, &["cannot attach to wan0 in native mode", "sensor_xdp", "--mode auto"]);
+    // Both see what happens.
+    forge(&lab);
+    for running in [&first, &second] {
+        running.stdout.wait_for("ttl-rst-mismatch");
+    }
+    drop(second);
+    assert_eq!(xdp(ip(netns, &show)), Some(id));
+}
+
+#[test]
+fn two_interfaces_are_two_and_one_is_one() {
+    let Some(lab) = lab() else { return };
+    let netns = lab.server().netns();
+    ip(netns, "link add name spare0 type veth peer name spare1");
+    ip(netns, "link property add dev wan0 altname the-way-out");
+    let arguments = ["attach", "-i", WAN, "-i", "spare0", "-i", WAN, "-i", "the-way-out", "--duration", "0"];
+    let mut running = Running::start(netns, sensor(&arguments));
+    assert_eq!(running.end(super::child::SOON).code(), Some(0));
+    let stderr = running.stderr.text();
+    assert_eq!(stderr.lines().filter(|line| line.starts_with("watching ")).count(), 2, "{stderr}");
+    assert_eq!(stderr.matches("ingress by native XDP, egress by tcx\n").count(), 2, "{stderr}");
+}
+
+#[test]
+fn refusals_are_told() {
+    let Some(lab) = lab() else { return };
+    let netns = lab.server().netns();
+    let words = ["watching lo: ingress by generic XDP", "native XDP refused: the driver does not support it"];
+    Running::start(netns, sensor(&["attach", "-i", "lo", "--duration", "0"])).ended(0, &words);
+    let native = sensor(&["attach", "-i", "lo", "--mode", "native"]);
+    Running::start(netns, native).ended(2, &["cannot attach to lo in native mode", "use --mode auto"]);
+}
+
+#[test]
+fn large_frames_are_no_obstacle() {
+    let Some(lab) = lab() else { return };
+    let netns = lab.server().netns();
+    for mtu in [9000, 65_535] {
+        ip(netns, &format!("link set {WAN} mtu {mtu}"));
+        let running = Running::attach(netns, &["-i", WAN]);
+        let (_, line) = running.stderr.wait_for("watching ");
+        // Native, or a word on why not.
+        assert!(line.contains("native XDP, egress") || line.contains("native XDP refused: "), "{line}");
+        forge(&lab);
+        running.stdout.wait_for("ttl-rst-mismatch");
+    }
+}
