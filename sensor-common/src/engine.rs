@@ -1,6 +1,8 @@
 //! The engine: one segment in, state advanced, findings out.
 
+mod distance;
 mod emit;
+mod handshake;
 mod slow;
 
 use crate::{

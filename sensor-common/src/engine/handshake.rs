@@ -1,0 +1,203 @@
+//! New flows and handshakes: roles, round trips, reuse, and forged answers.
+
+use super::{Engine, NOTHING, Ring};
+use crate::{
+    counters::Counter,
+    detect::{Evidence, RstClass, anatomy::last_recorded, handshake},
+    event::Hook,
+    flow::{Bits, HeadBits, Side, TcpFlags, Watch},
+    kind::Kind,
+    passage::{Passage, Rule},
+    service::ServiceCounter,
+    table::{self, Inserted, Place, Storage},
+    time::{Clock, seconds},
+    track,
+};
+
+impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
+    /// Opens a flow for a segment that has none. Resets and FINs open none: anybody can make them, and nothing follows.
+    #[inline(never)]
+    pub(super) fn open(&mut self, passage: &mut Passage, at: Place) -> bool {
+        if passage.packet.flags.any(TcpFlags::RST.with(TcpFlags::FIN)) {
+            self.cpu.count(Counter::Strays);
+            return false;
+        }
+        let index = match table::insert(self.storage, at, seconds(passage.now), &mut passage.scratch) {
+            Inserted::At(index, evicted) => {
+                if let Some(reason) = evicted {
+                    self.cpu.count_reason(reason);
+                }
+                index
+            }
+            Inserted::No(reason) => {
+                self.cpu.count_reason(reason);
+                return false;
+            }
+        };
+        self.cpu.count(Counter::FlowsCreated);
+        let packet = &passage.packet;
+        let Some(flow) = self.storage.flow(index) else {
+            return false;
+        };
+        track::clear(&mut flow.head);
+        let local = match Hook::from_u8(passage.hook) {
+            Some(Hook::Ingress) => Some(packet.side().other()),
+            Some(Hook::Egress) => Some(packet.side()),
+            _ => None,
+        };
+        flow.head.bits = match local {
+            Some(Side::A) => HeadBits::LOCAL_A,
+            Some(Side::B) => HeadBits::LOCAL_B,
+            None => HeadBits(0),
+        };
+        track::open(flow, packet, passage.now);
+        if packet.flags.is_syn() {
+            // The other side's memory is put in order when there is something to say of it: most SYNs of a flood are alone.
+            flow.head.watch.set(Watch::ALONE);
+            track::forget(flow, packet.sender(), passage.now);
+        } else {
+            track::forget(flow, 0, passage.now);
+            track::forget(flow, 1, passage.now);
+        }
+        // Last, so that nobody finds a flow that is not yet all its own.
+        flow.head.key = packet.key;
+        passage.index = index;
+        true
+    }
+
+    /// The second segment of a flow that began with a SYN: whoever sent it, both sides' memories are looked at from here on.
+    #[inline(always)]
+    pub(super) fn in_company(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        if flow.head.watch.any(Watch::ALONE) {
+            flow.head.watch.clear(Watch::ALONE);
+            let client = flow.head.bits.any(HeadBits::CLIENT_B) as usize;
+            track::forget(flow, client ^ 1, passage.now);
+        }
+    }
+
+    /// A side's first segment, and what the handshake's fine times say of the path. Repeated segments are left out of the
+    /// latter, as their answers are ambiguous (Karn).
+    #[inline(never)]
+    pub(super) fn meet(&mut self, passage: &mut Passage) {
+        let packet = &passage.packet;
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let (d, r) = track::ends(flow, packet.sender());
+        if d.flags.0 == 0 {
+            track::introduce(d, packet);
+        }
+        let once = d.segments == if packet.flags.is_syn_ack() { 0 } else { 1 } && r.segments == 1;
+        let answers =
+            r.bits.any(Bits::ISN) && packet.flags.any(TcpFlags::ACK) && packet.ack.0 == r.isn.0.wrapping_add(1);
+        // With payload it may be long after the ACK that was lost.
+        if once && answers && packet.len == 0 {
+            track::round_trip(d, passage.stamp.since(r.nxt_at));
+        }
+    }
+
+    /// A SYN or SYN-ACK: roles, reuse, and forged answers.
+    #[inline(always)]
+    pub(super) fn syn(&mut self, passage: &mut Passage) {
+        if passage.packet.flags.is_syn_ack() {
+            self.syn_ack(passage);
+        } else if passage.packet.flags.is_syn() {
+            self.request(passage);
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn syn_ack(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let packet = &passage.packet;
+        let (sender, receiver) = (packet.sender(), packet.receiver());
+        // The answer to a SYN that was taken for a stray on a live flow: the connection is new after all.
+        let live = !flow.head.watch.any(Watch::EMBRYONIC);
+        if live
+            && let Some(&request) = last_recorded(flow, receiver, 1)
+            && request.flags.is_syn()
+            && request.end().0 == packet.ack.0
+            && packet.ack.0 != flow.ends[receiver].isn.0.wrapping_add(1)
+        {
+            track::renew(flow, packet, passage.now);
+            track::resume(&mut flow.ends[receiver], &request);
+        }
+        // The answer to a SYN that was not seen, after the last connection's end.
+        let other = flow.ends[sender].bits.any(Bits::ISN) && flow.ends[sender].isn.0 != passage.packet.seq.0;
+        if flow.head.closed != 0 && !flow.head.watch.any(Watch::EMBRYONIC) && other {
+            track::renew(flow, &passage.packet, passage.now);
+        }
+        if handshake::second_syn_ack(flow, passage) {
+            passage.learn = NOTHING;
+            let far = passage.finding.evidence.any(Evidence::TTL);
+            passage.finding.name(if far { Kind::TtlSynAckMismatch } else { Kind::SynAckIsnChange }, Rule::Score);
+            passage.found = 1;
+            return;
+        }
+        let first = !flow.ends[sender].flags.any(TcpFlags::SYN);
+        if first {
+            // A bare ACK may have come before: numbers of an older connection.
+            track::introduce(&mut flow.ends[sender], &passage.packet);
+        }
+        flow.head.bits.set(HeadBits::COUNTED);
+        let (d, r) = track::ends(flow, sender);
+        let asked = first && r.bits.any(Bits::ECN);
+        let granted = asked && d.bits.any(Bits::ECN);
+        passage.requests = if r.segments > 255 { 255 } else { r.segments as u8 };
+        passage.count(ServiceCounter::SynAck, true);
+        passage.count(ServiceCounter::Syn, first);
+        passage.count(ServiceCounter::SynRetransmit, first && passage.requests > 1);
+        passage.count(ServiceCounter::EcnAsked, asked);
+        passage.count(ServiceCounter::EcnGranted, granted);
+    }
+
+    #[inline(never)]
+    pub(super) fn request(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let packet = &passage.packet;
+        let (sender, receiver) = (packet.sender(), packet.receiver());
+        // A repeated request ends the watch on a refusal of the one before.
+        if flow.tails[receiver].reset.class == RstClass::Refused as u8 {
+            flow.head.watch.clear(Watch::reset(receiver));
+        }
+        let d = &flow.ends[sender];
+        if d.flags.0 == 0 && flow.ends[receiver].flags.0 == 0 {
+            return;
+        }
+        if d.bits.any(Bits::ISN) && d.isn.0 == packet.seq.0 {
+            let counted = flow.head.bits.any(HeadBits::COUNTED);
+            passage.requests = 1;
+            passage.count(ServiceCounter::Syn, counted);
+            passage.count(ServiceCounter::SynRetransmit, counted);
+            return;
+        }
+        if !flow.head.watch.any(Watch::EMBRYONIC) && flow.head.closed == 0 {
+            // On a live connection it may be anybody's; if it is answered, the answer begins the new one.
+            passage.learn = NOTHING;
+            return;
+        }
+        track::renew(flow, packet, passage.now);
+    }
+
+    /// An embryonic flow whose two sides have come to agree is established.
+    #[inline(never)]
+    pub(super) fn promote(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else {
+            return;
+        };
+        if !track::agree(&flow.ends[0], &flow.ends[1]) {
+            return;
+        }
+        flow.head.watch.clear(Watch::EMBRYONIC);
+        flow.head.bits.set(HeadBits::ESTABLISHED);
+        flow.head.bits.set(HeadBits::COUNTED);
+        if flow.ends[0].bits.any(Bits::WSCALE) && flow.ends[1].bits.any(Bits::WSCALE) {
+            flow.ends[0].bits.set(Bits::SCALED);
+            flow.ends[1].bits.set(Bits::SCALED);
+        }
+        if !flow.head.watch.any(Watch::RESET_A) && !flow.head.watch.any(Watch::RESET_B) {
+            flow.head.closed = 0;
+        }
+        self.cpu.count(Counter::FlowsEstablished);
+        passage.count(ServiceCounter::Established, true);
+    }
+}
