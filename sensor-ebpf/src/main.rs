@@ -5,7 +5,6 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(missing_docs, unreachable_pub, reason = "the entry points' macros make undocumented public items")]
 #![expect(internal_features, reason = "compare-and-swap: the BPF target has no AtomicU32::compare_exchange")]
 
 mod clock;
