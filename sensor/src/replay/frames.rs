@@ -67,11 +67,7 @@ mod tests {
     #[test]
     fn the_latest_match_counts_until_it_is_overwritten() {
         let mut frames = Frames::default();
-        let packet = |seq| {
-            let mut packet = Packet::default();
-            packet.seq = SeqNumber(seq);
-            packet
-        };
+        let packet = |seq| Packet { seq: SeqNumber(seq), ..Packet::default() };
         let segment = |seq| packet(seq).segment(Stamp(0));
         frames.note(1, &packet(7));
         frames.note(2, &packet(8));
