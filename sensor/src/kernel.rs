@@ -3,6 +3,7 @@
 mod attach;
 mod drain;
 mod error;
+mod ioctl;
 mod netdev;
 mod privilege;
 
@@ -21,7 +22,8 @@ use zerocopy::{FromBytes, IntoBytes};
 pub use attach::{Attached, Egress, Ingress, Mode};
 pub use drain::{Drain, Drained};
 pub use error::KernelError;
-pub use netdev::{Presence, default_interface, interface_index, strips_vlans};
+pub use ioctl::{Presence, strips_vlans};
+pub use netdev::{default_interface, interface_index};
 
 /// The production object, built by `cargo xtask build-ebpf`.
 #[cfg(not(feature = "trace"))]

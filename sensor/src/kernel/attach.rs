@@ -14,7 +14,7 @@ use aya::{
 use super::{
     KernelError, TC_EGRESS, TC_INGRESS, XDP,
     error::{chain, errno},
-    netdev, program,
+    ioctl, netdev, program,
 };
 
 /// How to attach to ingress.
@@ -75,7 +75,7 @@ pub struct Attached {
     pub ingress: Ingress,
     /// The egress hook.
     pub egress: Egress,
-    /// Why better hooks were not taken.
+    /// Why better hooks were not taken, and what else is not as usual.
     pub notes: Vec<String>,
 }
 
@@ -115,6 +115,9 @@ pub(super) struct How {
 pub(super) fn attach(ebpf: &mut Ebpf, interface: &str, how: How) -> Result<(Links, Attached), KernelError> {
     let How { mode, both_directions, clsact } = how;
     let ifindex = netdev::interface_index(interface)?;
+    if !ioctl::is_ethernet(interface) {
+        return Err(KernelError::NotEthernet { interface: interface.into() });
+    }
     let mut notes = Vec::new();
     let mut links = Links { xdp: None, tc: Vec::new() };
     let failed = |notes: &[String]| KernelError::Attach { interface: interface.into(), cause: notes.join("; ") };
@@ -149,6 +152,9 @@ pub(super) fn attach(ebpf: &mut Ebpf, interface: &str, how: How) -> Result<(Link
                 return Err(failed(&notes));
             }
         }
+    }
+    if ioctl::is_down(interface) {
+        notes.push("it is down for now".into());
     }
     Ok((links, Attached { interface: interface.into(), ifindex, ingress, egress, notes }))
 }

@@ -49,6 +49,14 @@ pub enum KernelError {
         /// What there is.
         known: String,
     },
+    /// Tunnels carry packets without an Ethernet header.
+    #[error(
+        "{interface} carries no Ethernet frames, and the sensor reads nothing else; watch the interface beneath it"
+    )]
+    NotEthernet {
+        /// Its name.
+        interface: String,
+    },
     /// The last interface went away.
     #[error("nothing is left to watch: {interface} is gone; start the sensor again when it is back")]
     Gone {

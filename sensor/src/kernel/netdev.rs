@@ -8,7 +8,7 @@ use std::{
 
 use aya::programs::loaded_programs;
 
-use super::{Attached, KernelError};
+use super::KernelError;
 
 /// The interface of the default route, IPv4 before IPv6.
 pub fn default_interface() -> Result<String, KernelError> {
@@ -39,64 +39,6 @@ pub fn interface_index(name: &str) -> Result<u32, KernelError> {
         0 => Err(missing()),
         index => Ok(index),
     }
-}
-
-/// Tells whether an interface is still there, whichever namespace the caller is in: sockets stay where they were opened.
-pub struct Presence {
-    interface: String,
-    ifindex: u32,
-    socket: OwnedFd,
-}
-
-impl Presence {
-    /// That of an interface in the calling thread's network namespace; `None` without a socket to ask by.
-    pub fn of(attached: &Attached) -> Option<Self> {
-        let socket = socket()?;
-        Some(Self { interface: attached.interface.clone(), ifindex: attached.ifindex, socket })
-    }
-
-    /// The interface's name.
-    pub fn interface(&self) -> &str {
-        &self.interface
-    }
-
-    /// Whether it was removed, or moved to another namespace. A new one of the same name is another.
-    pub fn is_gone(&self) -> bool {
-        // SAFETY: the request lives on the stack for the call; all zero is a valid request.
-        let done = unsafe {
-            let mut request: libc::ifreq = std::mem::zeroed();
-            request.ifr_ifru.ifru_ifindex = self.ifindex as i32;
-            libc::ioctl(self.socket.as_raw_fd(), libc::SIOCGIFNAME as _, &raw mut request)
-        };
-        done < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENODEV)
-    }
-}
-
-/// A socket to ask the kernel about interfaces.
-fn socket() -> Option<OwnedFd> {
-    // SAFETY: a new descriptor that nobody else owns.
-    unsafe {
-        let raw = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
-        (raw >= 0).then(|| OwnedFd::from_raw_fd(raw))
-    }
-}
-
-/// Whether an interface takes VLAN tags out of incoming frames before XDP sees them (`ethtool -k`: rx-vlan-offload).
-pub fn strips_vlans(name: &str) -> bool {
-    const GET_FLAGS: u32 = 0x25;
-    const RX_VLAN: u32 = 1 << 8;
-    let mut value = [GET_FLAGS, 0];
-    let Some(socket) = socket() else { return false };
-    // SAFETY: the request and what it points to live on the stack for the call; all zero is a valid request.
-    let done = unsafe {
-        let mut request: libc::ifreq = std::mem::zeroed();
-        for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
-            *to = from as libc::c_char;
-        }
-        request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
-        libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request)
-    };
-    done == 0 && value[1] & RX_VLAN != 0
 }
 
 /// The interfaces of this network namespace.

@@ -1,5 +1,7 @@
 //! Which hooks are taken, and what is said about those that are not.
 
+use std::path::Path;
+
 use super::{
     WAN,
     child::{Running, sensor},
@@ -34,6 +36,7 @@ fn two_interfaces_are_two_and_one_is_one() {
     let Some(lab) = lab() else { return };
     let netns = lab.server().netns();
     ip(netns, "link add name spare0 type veth peer name spare1");
+    ip(netns, "link set spare0 up");
     ip(netns, "link property add dev wan0 altname the-way-out");
     let arguments = ["attach", "-i", WAN, "-i", "spare0", "-i", WAN, "-i", "the-way-out", "--duration", "0"];
     let mut running = Running::start(netns, sensor(&arguments));
@@ -51,6 +54,22 @@ fn refusals_are_told() {
     Running::start(netns, sensor(&["attach", "-i", "lo", "--duration", "0"])).ended(0, &words);
     let native = sensor(&["attach", "-i", "lo", "--mode", "native"]);
     Running::start(netns, native).ended(2, &["cannot attach to lo in native mode", "use --mode auto"]);
+}
+
+#[test]
+fn an_interface_that_has_nothing_to_show_is_told() {
+    let Some(lab) = lab() else { return };
+    let netns = lab.server().netns();
+    ip(netns, &format!("link set {WAN} down"));
+    let down = sensor(&["attach", "-i", WAN, "--duration", "0"]);
+    Running::start(netns, down).ended(0, &["egress by tcx (it is down for now)\n"]);
+    if !Path::new("/dev/net/tun").exists() {
+        eprintln!("SKIPPED: no tunnels here");
+        return;
+    }
+    ip(netns, "tuntap add dev tun0 mode tun");
+    let tunnel = sensor(&["attach", "-i", "tun0"]);
+    Running::start(netns, tunnel).ended(2, &["tun0 carries no Ethernet frames", "watch the interface beneath"]);
 }
 
 #[test]

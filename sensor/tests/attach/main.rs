@@ -5,6 +5,7 @@
 
 mod child;
 mod demo;
+mod figures;
 mod hooks;
 mod output;
 mod privilege;

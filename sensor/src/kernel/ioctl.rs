@@ -1,0 +1,92 @@
+//! Questions about one interface, asked by ioctl.
+
+use std::{
+    io,
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+};
+
+use super::Attached;
+
+/// Whether an interface takes VLAN tags out of incoming frames before XDP sees them (`ethtool -k`: rx-vlan-offload).
+pub fn strips_vlans(name: &str) -> bool {
+    const GET_FLAGS: u32 = 0x25;
+    const RX_VLAN: u32 = 1 << 8;
+    let mut value = [GET_FLAGS, 0];
+    let mut request = about(name);
+    request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
+    let Some(socket) = socket() else { return false };
+    // SAFETY: the request and what it points to live on the stack for the call.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
+    done == 0 && value[1] & RX_VLAN != 0
+}
+
+/// Whether what passes an interface are Ethernet frames; assumed where the kernel does not tell.
+pub(super) fn is_ethernet(name: &str) -> bool {
+    let Some(answer) = ask(libc::SIOCGIFHWADDR, about(name)) else { return true };
+    // SAFETY: an answer to this question is an address.
+    let kind = unsafe { answer.ifr_ifru.ifru_hwaddr.sa_family };
+    matches!(kind, libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK)
+}
+
+/// Whether an interface is administratively down.
+pub(super) fn is_down(name: &str) -> bool {
+    // SAFETY: an answer to this question is flags.
+    ask(libc::SIOCGIFFLAGS, about(name))
+        .is_some_and(|answer| unsafe { i32::from(answer.ifr_ifru.ifru_flags) } & libc::IFF_UP == 0)
+}
+
+/// Tells whether an interface is still there, whichever namespace the caller is in: sockets stay where they were opened.
+pub struct Presence {
+    interface: String,
+    ifindex: u32,
+    socket: OwnedFd,
+}
+
+impl Presence {
+    /// That of an interface in the calling thread's network namespace; `None` without a socket to ask by.
+    pub fn of(attached: &Attached) -> Option<Self> {
+        let socket = socket()?;
+        Some(Self { interface: attached.interface.clone(), ifindex: attached.ifindex, socket })
+    }
+
+    /// The interface's name.
+    pub fn interface(&self) -> &str {
+        &self.interface
+    }
+
+    /// Whether it was removed, or moved to another namespace. A new one of the same name is another.
+    pub fn is_gone(&self) -> bool {
+        let mut request = about("");
+        request.ifr_ifru.ifru_ifindex = self.ifindex as i32;
+        // SAFETY: the request lives on the stack for the call.
+        let done = unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::SIOCGIFNAME as _, &raw mut request) };
+        done < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENODEV)
+    }
+}
+
+/// Asks something whose answer lies in the request itself.
+fn ask(question: libc::c_ulong, mut request: libc::ifreq) -> Option<libc::ifreq> {
+    let socket = socket()?;
+    // SAFETY: the request lives on the stack for the call; none of the questions asked here follows a pointer in it.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), question as _, &raw mut request) };
+    (done == 0).then_some(request)
+}
+
+/// A request about an interface.
+fn about(name: &str) -> libc::ifreq {
+    // SAFETY: all zero is a valid request.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
+        *to = from as libc::c_char;
+    }
+    request
+}
+
+/// A socket to ask by.
+fn socket() -> Option<OwnedFd> {
+    // SAFETY: a new descriptor that nobody else owns.
+    unsafe {
+        let raw = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        (raw >= 0).then(|| OwnedFd::from_raw_fd(raw))
+    }
+}
