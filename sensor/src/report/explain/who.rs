@@ -82,7 +82,8 @@ pub(super) fn service(finding: &Finding<'_>) -> Option<String> {
     if counts.established == 0 {
         return None;
     }
-    let resets = match counts.rst {
+    // The count includes the one at hand.
+    let resets = match counts.rst.saturating_sub(u64::from(finding.event.is_reset())) {
         0 => String::new(),
         1 => "; 1 reset before".to_owned(),
         n => format!("; {n} resets before"),
