@@ -18,7 +18,7 @@ use crate::{
 pub struct Passage {
     /// The segment as parsed.
     pub packet: Packet,
-    /// Working memory of the table.
+    /// Working memory of the table; with a finding, the index of the flow's service.
     pub scratch: u32,
     /// Engine time in nanoseconds: fine where it was taken.
     pub now: u64,

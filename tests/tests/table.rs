@@ -8,11 +8,11 @@ use sensor_common::{
     counters::Counter,
     engine::Seen,
     event::Hook,
-    flow::{Flow, HeadBits, TcpFlags},
+    flow::{Flow, HeadBits, Side, TcpFlags},
     seq::SeqNumber,
     wire::Slice,
 };
-use tests::scenario::{ACK, FIN_ACK, SYN_ACK};
+use tests::scenario::{ACK, FIN_ACK, SYN_ACK, Scenario, Who};
 
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_000_000 * SECOND;
@@ -179,4 +179,28 @@ fn reuse_leaves_the_last_numbers_behind() {
     assert!(flow.head.bits.any(HeadBits::TOMBSTONE) && !flow.head.bits.any(HeadBits::ESTABLISHED));
     assert_eq!(flow.head.tomb_nxt, [SeqNumber(102), SeqNumber(502)]);
     assert_eq!(crowd.count(Counter::FlowsCreated), 1);
+}
+
+/// What an earlier flow left in a slot is no time of the newcomer's, not even where stamps have wrapped around to it.
+#[test]
+fn a_newcomer_inherits_no_time() {
+    const WRAP: u64 = (1 << 32) * 1024;
+    let mut host = Host::new(Config::replay(0));
+    let mut show = |scenario: Scenario, later: u64| {
+        for frame in scenario.frames() {
+            let hook = if frame.from == Who::Client { Hook::Ingress } else { Hook::Egress };
+            let seen = Seen { ifindex: 1, tag: 0, hook };
+            host.observe(frame.time + later, &Slice::new(&frame.bytes, frame.bytes.len()), seen);
+        }
+    };
+    for port in 0..8 {
+        show(Scenario::v4().port(40_000 + port).handshake().talk(3), 0);
+    }
+    show(Scenario::v4().port(50_000).syn().after(10).synack().after(10).ack(), WRAP - 30_000_000_000);
+    let new =
+        host.flows().iter().find(|flow| [Side::A, Side::B].iter().any(|side| flow.head.key.port(*side) == 50_000));
+    for end in new.expect("it has a slot").ends {
+        let millis = u64::from(end.min_rtt) * 1024 / 1_000_000;
+        assert!((9..=11).contains(&millis), "{millis} ms");
+    }
 }

@@ -22,8 +22,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let finding = &passage.finding;
         let kind = finding.kind as usize & (MAX_KINDS - 1);
         self.cpu.matched[kind] += 1;
-        let service = self.flag(passage);
-        let service = self.storage.service(service).map_or_else(ServiceSnapshot::default, |s| s.snapshot());
+        self.flag(passage);
+        let service = self.storage.service(passage.scratch).map_or_else(ServiceSnapshot::default, |s| s.snapshot());
         let Some(flow) = self.storage.flow(passage.index) else { return };
         // Mild findings count by themselves, so that they cannot hold back severe ones.
         let low = finding.is_mild();
@@ -55,33 +55,19 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
     }
 
-    /// Counts the flow as touched in its service, once, and returns the service's index, or none.
-    #[inline(never)]
-    fn flag(&mut self, passage: &Passage) -> u32 {
-        let Some(flow) = self.storage.flow(passage.index) else { return NO_SERVICE };
-        let fresh = !passage.finding.is_mild() && !flow.head.bits.any(HeadBits::FLAGGED);
-        if fresh {
+    /// Counts the flow as touched in its service, once.
+    #[inline(always)]
+    fn flag(&mut self, passage: &Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        if !passage.finding.is_mild() && !flow.head.bits.any(HeadBits::FLAGGED) {
             flow.head.bits.set(HeadBits::FLAGGED);
+            table::count(self.storage, passage.scratch, ServiceCounter::Flagged, 1);
         }
-        if !flow.head.bits.any(HeadBits::COUNTED) {
-            return NO_SERVICE;
-        }
-        let server = flow.head.server();
-        let Some(index) = table::service(self.storage, self.config, &passage.packet.key, server) else {
-            return NO_SERVICE;
-        };
-        if fresh {
-            table::count(self.storage, index, ServiceCounter::Flagged, 1);
-        }
-        index
     }
 }
 
 /// Of [`Passage::found`]: there was a finding, and no room for it.
 pub(super) const LOST: u8 = 2;
-
-/// No service: an index that no table has.
-const NO_SERVICE: u32 = u32::MAX;
 
 /// Findings that the back-off held back between the `n`th, which is told, and the one told before it.
 #[inline(always)]

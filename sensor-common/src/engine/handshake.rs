@@ -10,7 +10,7 @@ use crate::{
     passage::{Passage, Rule},
     service::ServiceCounter,
     table::{self, Inserted, Place, Storage},
-    time::{Clock, seconds},
+    time::{Clock, Stamp, seconds},
     track,
 };
 
@@ -71,8 +71,12 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let Some(flow) = self.storage.flow(passage.index) else { return };
         if flow.head.watch.any(Watch::ALONE) {
             flow.head.watch.clear(Watch::ALONE);
-            let client = flow.head.bits.any(HeadBits::CLIENT_B) as usize;
-            track::forget(flow, client ^ 1, passage.now);
+            let server = flow.head.bits.any(HeadBits::CLIENT_B) as usize ^ 1;
+            track::forget(flow, server, passage.now);
+            if passage.packet.sender() == server {
+                // Its stamp was taken against what an earlier flow had left there.
+                passage.stamp = Stamp::of(passage.now);
+            }
         }
     }
 

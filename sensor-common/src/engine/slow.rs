@@ -14,6 +14,9 @@ use crate::{
     track,
 };
 
+/// No service: an index that no table has.
+const NO_SERVICE: u32 = u32::MAX;
+
 impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// Judges a segment that is not routine, and notes what may be learnt from it.
     #[inline(never)]
@@ -161,11 +164,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         passage.count(ServiceCounter::Fin, first);
     }
 
-    /// Counts for the flow's service what the passage has noted, if the flow is known to belong to one.
+    /// Counts for the flow's service what the passage has noted, if the flow is known to belong to one, and leaves the service's
+    /// index in the passage's scratch.
     #[inline(never)]
     pub(super) fn account(&mut self, passage: &mut Passage) {
         let wanted = passage.service;
         passage.service = 0;
+        passage.scratch = NO_SERVICE;
         let Some(flow) = self.storage.flow(passage.index) else { return };
         if !flow.head.bits.any(HeadBits::COUNTED) {
             return;
@@ -174,6 +179,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let Some(index) = table::service(self.storage, self.config, &passage.packet.key, server) else {
             return self.cpu.count(Counter::ServiceOverflow);
         };
+        passage.scratch = index;
         let Some(service) = self.storage.service(index) else { return };
         for (counter, _) in ServiceCounter::ALL {
             let n = match counter {
