@@ -4,13 +4,13 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     detect::{Confidence, Evidence, RstClass, Severity},
-    flow::{Flow, Segment, Side, TcpFlags, merged},
+    flow::{Extra, Flow, Segment, Side, TcpFlags, merged},
     kind::Kind,
     seq::SeqNumber,
 };
 
 /// Layout version of [`Event`]; a reader refuses any other.
-pub const EVENT_VERSION: u8 = 1;
+pub const EVENT_VERSION: u8 = 2;
 
 /// The hook, or direction, in which a packet was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +48,7 @@ pub struct ServiceSnapshot {
     pub rst: u64,
 }
 
-/// A finding with its evidence, 480 bytes.
+/// A finding with its evidence, 536 bytes.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(8))]
 pub struct Event {
@@ -94,13 +94,15 @@ pub struct Event {
     pub options: u8,
     /// The segment's source MAC address, folded.
     pub mac: u8,
-    /// Keeps the record free of padding.
-    pub reserved: [u8; 8],
+    /// What the kind says beside: times, counts, numbers.
+    pub detail: [u32; 2],
     /// The flow before the segment: both sides' numbers and the recorder.
     pub flow: Flow,
+    /// The flow's cold state before the segment.
+    pub extra: Extra,
 }
 
-const _: () = assert!(size_of::<Event>() == 480);
+const _: () = assert!(size_of::<Event>() == 536);
 
 impl Event {
     /// Reads a record from the ring; `None` if its size or version is not ours.

@@ -1,9 +1,11 @@
 //! What is kept of a flow: its layout in memory, one cache line for each thing that changes together.
 
+mod extra;
 mod key;
 mod segment;
 mod state;
 
+pub use extra::{Extra, Half, Hole};
 pub use key::{Key, LinkId, Side, Words};
 pub use segment::{RECORDED, Segment, TcpFlags, merged};
 pub use state::{Bits, End, Flow, Head, HeadBits, Reset, Tail, Watch};

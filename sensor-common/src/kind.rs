@@ -77,7 +77,7 @@ kinds! {
 }
 
 /// Room for kinds in tables that are indexed by them.
-pub const MAX_KINDS: usize = 32;
+pub const MAX_KINDS: usize = 256;
 
 const _: () = assert!(Kind::ALL.len() <= MAX_KINDS);
 

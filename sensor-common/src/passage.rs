@@ -39,8 +39,12 @@ pub struct Passage {
     pub requests: u8,
     /// What to count for the flow's service: a bit for each [`ServiceCounter`].
     pub service: u32,
+    /// Another kind of finding about the same segment, a fact or an oddity, told after the first: its number plus one; 0 if none.
+    pub also: u8,
+    /// How to conclude it: [`Rule`] as a number.
+    pub also_rule: u8,
     /// Keeps the record free of padding.
-    pub reserved: u32,
+    pub reserved: [u8; 2],
 }
 
 impl Passage {
@@ -75,6 +79,8 @@ pub struct Finding {
     pub rule: u8,
     /// Keeps the record free of padding.
     pub reserved: [u8; 2],
+    /// What its kind says beside: times, counts, numbers.
+    pub detail: [u32; 2],
 }
 
 /// How severity and confidence follow from a finding's evidence.
@@ -93,6 +99,10 @@ pub enum Rule {
     Fact = 4,
     /// Unusual by itself: notice.
     Oddity = 5,
+    /// Something is wrong: warn.
+    Fault = 6,
+    /// Somebody interferes: alert.
+    Attack = 7,
 }
 
 impl Finding {
@@ -103,6 +113,7 @@ impl Finding {
         self.evidence = Evidence::NONE;
         self.delay = 0;
         self.class = 255;
+        self.detail = [0; 2];
     }
 
     /// Names it.
@@ -128,9 +139,11 @@ impl Finding {
             }
         } else if self.rule == Rule::CarriedOn as u8 {
             self.severity = Severity::Alert as u8;
-        } else if self.rule == Rule::Oddity as u8 {
-            self.severity = Severity::Notice as u8;
-            self.confidence = Confidence::Possible as u8;
+        } else if self.rule >= Rule::Oddity as u8 {
+            // Oddity, fault, attack: notice, warn, alert.
+            self.severity = self.rule - Rule::Oddity as u8 + Severity::Notice as u8;
+            self.confidence =
+                if self.rule == Rule::Oddity as u8 { Confidence::Possible as u8 } else { Confidence::Likely as u8 };
         } else if self.rule == Rule::Fact as u8
             || (self.rule == Rule::Stranger as u8
                 && self.score == self.evidence.only(Evidence(Evidence::TTL.0 | Evidence::TTL_MIRROR.0)).score())

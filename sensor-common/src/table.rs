@@ -9,7 +9,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::{
     config::Config,
     counters::Counter,
-    flow::{Flow, Key, Side},
+    flow::{Extra, Flow, Key, Side},
     opaque::{keep, recall},
     service::{Service, ServiceCounter},
 };
@@ -90,6 +90,10 @@ pub trait Storage {
     fn add(counter: &mut u64, n: u64);
     /// The flow with this index.
     fn flow(&mut self, index: u32) -> Option<&mut Flow>;
+    /// The cold state of the flow with this index.
+    fn extra(&mut self, index: u32) -> Option<&mut Extra>;
+    /// Both at once.
+    fn whole(&mut self, index: u32) -> Option<(&mut Flow, &mut Extra)>;
     /// The service with this index.
     fn service(&mut self, index: u32) -> Option<&mut Service>;
 }

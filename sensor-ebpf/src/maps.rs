@@ -15,7 +15,7 @@ use sensor_common::{
     counters::Local,
     engine::Ring,
     event::Event,
-    flow::Flow,
+    flow::{Extra, Flow},
     service::Service,
     table::{Bucket, Storage},
 };
@@ -27,6 +27,8 @@ const MMAPABLE: usize = 1 << 10;
 static BUCKETS: Array<Bucket, 16_384, MMAPABLE> = Array::new();
 #[btf_map]
 static FLOWS: Array<Flow, 131_072, MMAPABLE> = Array::new();
+#[btf_map]
+static EXTRAS: Array<Extra, 131_072, MMAPABLE> = Array::new();
 #[btf_map]
 static SERVICES: Array<Service, 4_096, MMAPABLE> = Array::new();
 #[btf_map]
@@ -89,6 +91,19 @@ impl Storage for Maps {
     fn flow(&mut self, index: u32) -> Option<&mut Flow> {
         // SAFETY: as for buckets; each side's line is written by the hook that sees that side.
         FLOWS.get_ptr_mut(index).map(|flow| unsafe { &mut *flow })
+    }
+
+    #[inline(always)]
+    fn extra(&mut self, index: u32) -> Option<&mut Extra> {
+        // SAFETY: as for flows.
+        EXTRAS.get_ptr_mut(index).map(|extra| unsafe { &mut *extra })
+    }
+
+    #[inline(always)]
+    fn whole(&mut self, index: u32) -> Option<(&mut Flow, &mut Extra)> {
+        let (flow, extra) = (FLOWS.get_ptr_mut(index)?, EXTRAS.get_ptr_mut(index)?);
+        // SAFETY: as for flows; two maps do not overlap.
+        Some(unsafe { (&mut *flow, &mut *extra) })
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use sensor_common::{
     counters::{Cpu, Local},
     engine::{Engine, Ring, Seen},
     event::Event,
-    flow::Flow,
+    flow::{Extra, Flow},
     service::Service,
     table::{Bucket, Storage, WAYS},
     time::Clock,
@@ -24,6 +24,7 @@ pub struct Host {
 struct Memory {
     buckets: Box<[Bucket]>,
     flows: Box<[Flow]>,
+    extras: Box<[Extra]>,
     services: Box<[Service]>,
 }
 
@@ -37,7 +38,12 @@ impl Host {
     pub fn new(config: Config) -> Self {
         let buckets = config.bucket_mask as usize + 1;
         let services = config.service_mask as usize + 1;
-        let memory = Memory { buckets: zeroed(buckets), flows: zeroed(buckets * WAYS), services: zeroed(services) };
+        let memory = Memory {
+            buckets: zeroed(buckets),
+            flows: zeroed(buckets * WAYS),
+            extras: zeroed(buckets * WAYS),
+            services: zeroed(services),
+        };
         Self { memory, findings: Findings::default(), local: Local::default(), config }
     }
 
@@ -74,6 +80,11 @@ impl Host {
     /// The table's flows, used or not.
     pub fn flows(&self) -> &[Flow] {
         &self.memory.flows
+    }
+
+    /// The flows' cold state, used or not.
+    pub fn extras(&self) -> &[Extra] {
+        &self.memory.extras
     }
 
     /// The services, used or not.
@@ -114,6 +125,16 @@ impl Storage for Memory {
     #[inline(always)]
     fn flow(&mut self, index: u32) -> Option<&mut Flow> {
         self.flows.get_mut(index as usize)
+    }
+
+    #[inline(always)]
+    fn extra(&mut self, index: u32) -> Option<&mut Extra> {
+        self.extras.get_mut(index as usize)
+    }
+
+    #[inline(always)]
+    fn whole(&mut self, index: u32) -> Option<(&mut Flow, &mut Extra)> {
+        Some((self.flows.get_mut(index as usize)?, self.extras.get_mut(index as usize)?))
     }
 
     #[inline(always)]

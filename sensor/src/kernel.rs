@@ -92,6 +92,7 @@ impl Kernel {
             .override_global("CONFIG", config.as_bytes(), true)
             .map_max_entries("BUCKETS", buckets)
             .map_max_entries("FLOWS", buckets * WAYS as u32)
+            .map_max_entries("EXTRAS", buckets * WAYS as u32)
             .map_max_entries("SERVICES", config.service_mask + 1)
             .map_max_entries("EVENTS", ring_bytes)
             .verifier_log_level(VerifierLogLevel::STATS)

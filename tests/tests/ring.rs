@@ -5,7 +5,7 @@ use sensor_common::{
     counters::{Counter, Local},
     engine::{Engine, Ring, Seen},
     event::Event,
-    flow::Flow,
+    flow::{Extra, Flow},
     kind::Kind,
     service::Service,
     table::{Bucket, Storage, WAYS},
@@ -16,7 +16,7 @@ use tests::scenario::{RST, Scenario, Seat, Sent};
 use zerocopy::FromZeros;
 
 /// A table of one bucket.
-struct Table(Bucket, [Flow; WAYS], [Service; 8]);
+struct Table(Bucket, [Flow; WAYS], [Service; 8], [Extra; WAYS]);
 
 impl Storage for Table {
     fn bucket(&mut self, index: u32) -> Option<&mut Bucket> {
@@ -35,6 +35,14 @@ impl Storage for Table {
 
     fn flow(&mut self, index: u32) -> Option<&mut Flow> {
         self.1.get_mut(index as usize)
+    }
+
+    fn extra(&mut self, index: u32) -> Option<&mut Extra> {
+        self.3.get_mut(index as usize)
+    }
+
+    fn whole(&mut self, index: u32) -> Option<(&mut Flow, &mut Extra)> {
+        Some((self.1.get_mut(index as usize)?, self.3.get_mut(index as usize)?))
     }
 
     fn service(&mut self, index: u32) -> Option<&mut Service> {
@@ -82,7 +90,7 @@ struct Sensor {
 
 impl Sensor {
     fn new(room: usize, config: Config) -> Self {
-        let table = Table(Bucket::default(), [Flow::default(); WAYS], [Service::default(); 8]);
+        let table = Table(Bucket::default(), [Flow::default(); WAYS], [Service::default(); 8], [Extra::default(); WAYS]);
         let config = Config { service_mask: 7, ..config };
         Self { table, ring: Full { events: Vec::new(), room }, local: Local::default(), config }
     }

@@ -1,10 +1,12 @@
 //! From a finding to an event: limits first, then the ring, then the marks.
 
+use zerocopy::{FromBytes, IntoBytes};
+
 use super::{Engine, Ring};
 use crate::{
     counters::Counter,
     event::{EVENT_VERSION, Event, ServiceSnapshot},
-    flow::{Flow, HeadBits},
+    flow::{Extra, Flow, HeadBits},
     kind::MAX_KINDS,
     limit::told,
     passage::Passage,
@@ -24,7 +26,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         self.cpu.matched[kind] += 1;
         self.flag(passage);
         let service = self.storage.service(passage.scratch).map_or_else(ServiceSnapshot::default, |s| s.snapshot());
-        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
         // Mild findings count by themselves, so that they cannot hold back severe ones.
         let low = finding.is_mild();
         let shift = if low { 0 } else { 4 };
@@ -40,7 +42,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             return self.cpu.count(Counter::HeldBackRate);
         }
         let submitted = self.ring.submit(low, self.config.low_quota, |event| {
-            fill(event, passage, flow, service, held_back(n, free));
+            fill(event, passage, (flow, extra), service, held_back(n, free));
         });
         if submitted {
             // Only now: a mark set before a failed submit would hide the flow for good.
@@ -81,7 +83,7 @@ const fn held_back(n: u32, free: u32) -> u32 {
 }
 
 #[inline(always)]
-fn fill(event: &mut Event, passage: &Passage, flow: &Flow, service: ServiceSnapshot, held_back: u32) {
+fn fill(event: &mut Event, passage: &Passage, (flow, extra): (&Flow, &Extra), service: ServiceSnapshot, held_back: u32) {
     let Passage { packet, finding, .. } = passage;
     let d = &flow.ends[packet.sender()];
     event.time = passage.now;
@@ -105,16 +107,18 @@ fn fill(event: &mut Event, passage: &Passage, flow: &Flow, service: ServiceSnaps
     event.tos = packet.tos;
     event.options = packet.options.0;
     event.mac = packet.mac;
-    event.reserved = [0; 8];
+    event.detail = finding.detail;
     copy(&mut event.flow, flow);
+    copy(&mut event.extra, extra);
 }
 
-/// Copies a flow word by word: a plain assignment becomes a call to a byte loop on the BPF target.
+/// Copies word by word: a plain assignment becomes a call to a byte loop on the BPF target.
 #[inline(always)]
-fn copy(to: &mut Flow, from: &Flow) {
+fn copy<T: FromBytes + IntoBytes>(to: &mut T, from: &T) {
+    const { assert!(align_of::<T>() == 8) };
     let (to, from) = (core::ptr::from_mut(to).cast::<u64>(), core::ptr::from_ref(from).cast::<u64>());
-    for i in 0..size_of::<Flow>() / 8 {
-        // SAFETY: both are flows, aligned to 8 bytes and 48 words long; any bytes are a valid flow.
+    for i in 0..size_of::<T>() / 8 {
+        // SAFETY: both are aligned and of the same length; any bytes are valid.
         unsafe { to.add(i).write_volatile(from.add(i).read_volatile()) };
     }
 }

@@ -151,6 +151,7 @@ impl Sensor {
             .override_global("CONFIG", config.as_bytes(), true)
             .map_max_entries("BUCKETS", buckets)
             .map_max_entries("FLOWS", flows)
+            .map_max_entries("EXTRAS", flows)
             .map_max_entries("SERVICES", config.service_mask + 1)
             .load_file(object)?;
         load_programs(&mut ebpf)?;

@@ -1,0 +1,43 @@
+//! What is kept of a flow beside its hot lines: read and written only where a segment is not routine.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{seq::SeqNumber, time::Stamp};
+
+/// A range of sequence numbers that a side skipped: not seen, or not yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Hole {
+    /// The first byte that is missing.
+    pub from: SeqNumber,
+    /// The byte behind the last; equal to `from` where there is no hole.
+    pub to: SeqNumber,
+}
+
+/// One side's cold state, 24 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Half {
+    /// What it skipped, lower first.
+    pub holes: [Hole; 2],
+    /// Since when its window is closed; 0 while it is open.
+    pub stalled: Stamp,
+    /// Duplicate acknowledgments in a row, saturating.
+    pub dup_acks: u8,
+    /// What its last segment was, and what is known of its visibility.
+    pub marks: u8,
+    /// Segments that it repeated, saturating.
+    pub repeated: u16,
+}
+
+/// A flow's cold state, 56 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(8))]
+pub struct Extra {
+    /// By [`super::Side`].
+    pub halves: [Half; 2],
+    /// What happened, in order: letters as in Zeek's `history`, 5 bits each, the first in the lowest.
+    pub history: u64,
+}
+
+const _: () = assert!(size_of::<Half>() == 24 && size_of::<Extra>() == 56);
