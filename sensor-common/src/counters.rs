@@ -74,6 +74,8 @@ counters! {
     InsertRaces, "insert_races";
     /// Connections whose service found no place in the service table.
     ServiceOverflow, "service_overflow";
+    /// Segments whose judgement could not go on, because the program for it was missing: 0, always.
+    StageMissing, "stage_missing";
     /// Events handed to the ring.
     Submitted, "submitted";
     /// Events of severity warn and above that found the ring full.

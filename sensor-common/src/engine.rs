@@ -36,6 +36,28 @@ pub struct Seen {
     pub hook: Hook,
 }
 
+/// Where a segment that is not routine goes on. In the kernel each is a program of its own, reached by a tail call, with its own
+/// share of the verifier's patience; all that goes along lies in the [`Passage`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Stage {
+    /// A reset.
+    Reset = 0,
+    /// A handshake, or what claims to be part of one.
+    Handshake = 1,
+    /// A flow that is closing or suspected of something, a FIN, an unexpected TTL.
+    Watched = 2,
+}
+
+impl Stage {
+    /// Every stage with the names of its programs: for XDP, for tc.
+    pub const ALL: [(Self, &'static str, &'static str); 3] = [
+        (Self::Reset, "xdp_reset", "tc_reset"),
+        (Self::Handshake, "xdp_handshake", "tc_handshake"),
+        (Self::Watched, "xdp_watched", "tc_watched"),
+    ];
+}
+
 /// The engine and all that it works on.
 pub struct Engine<'a, S, R, C> {
     /// Buckets, flows, services.
@@ -54,10 +76,19 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// Judges one frame. The frame's fate is not the engine's business.
     #[inline(always)]
     pub fn observe<F: Frame>(&mut self, frame: &F, seen: Seen, passage: &mut Passage) {
+        if let Some(stage) = self.begin(frame, seen, passage) {
+            self.go_on(stage, passage);
+        }
+    }
+
+    /// The first part of [`Engine::observe`]: all of it for most segments; the others go on with [`Engine::go_on`].
+    #[inline(always)]
+    pub fn begin<F: Frame>(&mut self, frame: &F, seen: Seen, passage: &mut Passage) -> Option<Stage> {
         self.cpu.count(Counter::Packets);
         let in_key = self.config.vlan_in_key != 0;
         if let Err(reason) = parse(frame, seen.ifindex, seen.tag, in_key, &mut passage.packet) {
-            return self.cpu.count_reason(reason);
+            self.cpu.count_reason(reason);
+            return None;
         }
         self.count_flags(&passage.packet);
         passage.hook = seen.hook as u8;
@@ -68,12 +99,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             Some(index) => passage.index = index,
             None if self.open(passage, at) => {
                 if passage.packet.flags.is_syn() {
-                    return self.first_syn(passage);
+                    self.first_syn(passage);
+                    return None;
                 }
             }
-            None => return,
+            None => return None,
         }
-        self.judge(passage);
+        self.judge(passage)
     }
 
     /// The first SYN of a flow: there is nothing to judge it by.
@@ -90,29 +122,39 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     }
 
     #[inline(always)]
-    fn judge(&mut self, passage: &mut Passage) {
-        let Some(flow) = self.storage.flow(passage.index) else { return };
+    fn judge(&mut self, passage: &mut Passage) -> Option<Stage> {
+        let flow = self.storage.flow(passage.index)?;
         let packet = &passage.packet;
-        let sender = packet.sender();
+        let flags = packet.flags;
         let watch = flow.head.watch;
-        let d = &flow.ends[sender];
-        let last = d.last;
-        let quiet = watch.0 == 0
-            && packet.ttl == d.ttl
-            && !packet.flags.any(TcpFlags::SYN.with(TcpFlags::FIN).with(TcpFlags::RST));
-        let second_passed = |stamp: Stamp| (stamp.0 ^ d.last.0) >> 20 != 0;
-        let mut note = true;
+        let d = &flow.ends[packet.sender()];
         passage.learn = EVERYTHING;
         passage.service = 0;
-        if quiet {
-            passage.stamp = Stamp::of(passage.now).next(last);
-            note = second_passed(passage.stamp);
-        } else {
-            passage.now = self.clock.fine();
-            passage.stamp = Stamp::of(passage.now).next(last);
-            self.slow(passage);
+        if flags.any(TcpFlags::RST) {
+            return Some(Stage::Reset);
         }
+        if flags.any(TcpFlags::SYN) || watch.any(Watch::EMBRYONIC) {
+            return Some(Stage::Handshake);
+        }
+        if watch.0 != 0 || packet.ttl != d.ttl || flags.any(TcpFlags::FIN) {
+            return Some(Stage::Watched);
+        }
+        passage.stamp = Stamp::of(passage.now).next(d.last);
+        let note = (passage.stamp.0 ^ d.last.0) >> 20 != 0;
+        self.learn(passage);
+        if passage.service != 0 {
+            self.account(passage);
+        }
+        if note {
+            self.note(passage);
+        }
+        None
+    }
 
+    /// The state learns from the segment what it may, and records it.
+    #[inline(always)]
+    fn learn(&mut self, passage: &mut Passage) {
+        let sender = passage.packet.sender();
         if passage.learn != NOTHING {
             let Some(flow) = self.storage.flow(passage.index) else { return };
             let d = &mut flow.ends[sender];
@@ -121,17 +163,14 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
         let Some(flow) = self.storage.flow(passage.index) else { return };
         track::record(flow, sender, &passage.packet.segment(passage.stamp));
-        if flow.head.watch.any(Watch::EMBRYONIC) {
-            self.promote(passage);
-        }
-        if passage.service != 0 {
-            self.account(passage);
-        }
-        if note {
-            let Some(flow) = self.storage.flow(passage.index) else { return };
-            let worth = track::worth(flow);
-            table::note(self.storage, passage.index, worth, seconds(passage.now));
-        }
+    }
+
+    /// Renews what the flow is worth.
+    #[inline(always)]
+    fn note(&mut self, passage: &Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let worth = track::worth(flow);
+        table::note(self.storage, passage.index, worth, seconds(passage.now));
     }
 
     #[inline(always)]

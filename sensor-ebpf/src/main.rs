@@ -18,7 +18,7 @@ use aya_ebpf::{
 };
 use sensor_common::{
     counters::Local,
-    engine::{Engine, Seen},
+    engine::{Engine, Seen, Stage},
     event::Hook,
 };
 
@@ -28,12 +28,26 @@ use crate::{
     maps::{Events, Maps},
 };
 
+/// The engine on the kernel's maps and clocks.
+macro_rules! engine {
+    ($cpu:expr, $config:expr) => {
+        Engine {
+            storage: &mut Maps,
+            ring: &mut Events,
+            clock: &KernelClock { source: $config.clock },
+            cpu: $cpu,
+            config: $config,
+        }
+    };
+}
+
 #[xdp(frags)]
 fn sensor_xdp(ctx: XdpContext) -> u32 {
     // SAFETY: the kernel hands every XDP program a valid context.
     let ifindex = unsafe { (*ctx.ctx).ingress_ifindex };
-    run(&Cursor::of_xdp(&ctx), Seen { ifindex, tag: 0, hook: Hook::Ingress });
+    let stage = begin(&Cursor::of_xdp(&ctx), Seen { ifindex, tag: 0, hook: Hook::Ingress });
     traced!(&ctx, "ingress", ifindex);
+    maps::xdp_stage(&ctx, stage);
     XDP_PASS
 }
 
@@ -50,22 +64,60 @@ fn sensor_egress(ctx: TcContext) -> i32 {
 #[inline(always)]
 fn segment(ctx: &TcContext, hook: Hook) -> i32 {
     let (ifindex, tag) = cursor::link(ctx);
-    run(&Cursor::of_tc(ctx), Seen { ifindex, tag, hook });
+    let stage = begin(&Cursor::of_tc(ctx), Seen { ifindex, tag, hook });
     traced!(ctx, "tc", ifindex);
+    maps::tc_stage(ctx, stage);
+    TC_ACT_UNSPEC
+}
+
+#[xdp(frags)]
+fn xdp_reset(_: XdpContext) -> u32 {
+    go_on(Stage::Reset);
+    XDP_PASS
+}
+
+#[xdp(frags)]
+fn xdp_handshake(_: XdpContext) -> u32 {
+    go_on(Stage::Handshake);
+    XDP_PASS
+}
+
+#[xdp(frags)]
+fn xdp_watched(_: XdpContext) -> u32 {
+    go_on(Stage::Watched);
+    XDP_PASS
+}
+
+#[classifier]
+fn tc_reset(_: TcContext) -> i32 {
+    go_on(Stage::Reset);
+    TC_ACT_UNSPEC
+}
+
+#[classifier]
+fn tc_handshake(_: TcContext) -> i32 {
+    go_on(Stage::Handshake);
+    TC_ACT_UNSPEC
+}
+
+#[classifier]
+fn tc_watched(_: TcContext) -> i32 {
+    go_on(Stage::Watched);
     TC_ACT_UNSPEC
 }
 
 #[inline(always)]
-fn run(frame: &Cursor, seen: Seen) {
-    let Some(Local { cpu, passage }) = maps::local() else { return };
+fn begin(frame: &Cursor, seen: Seen) -> Option<Stage> {
+    let Local { cpu, passage } = maps::local()?;
     let config = maps::config();
     let hook = if config.both_directions != 0 { Hook::Observer } else { seen.hook };
-    let clock = KernelClock { source: config.clock };
-    Engine { storage: &mut Maps, ring: &mut Events, clock: &clock, cpu, config }.observe(
-        frame,
-        Seen { hook, ..seen },
-        passage,
-    );
+    engine!(cpu, config).begin(frame, Seen { hook, ..seen }, passage)
+}
+
+#[inline(always)]
+fn go_on(stage: Stage) {
+    let Some(Local { cpu, passage }) = maps::local() else { return };
+    engine!(cpu, maps::config()).go_on(stage, passage);
 }
 
 /// In the trace build, a line for each frame through aya-log; nothing otherwise.

@@ -9,12 +9,13 @@ mod privilege;
 
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
-    maps::{Array, MapData, PerCpuArray, RingBuf},
-    programs::{SchedClassifier, Xdp},
+    maps::{Array, MapData, PerCpuArray, ProgramArray, RingBuf},
+    programs::{ProgramError, ProgramFd, SchedClassifier, Xdp},
 };
 use sensor_common::{
     config::{ClockSource, Config, HASH_KEYS},
     counters::{Cpu, Local},
+    engine::Stage,
     table::WAYS,
 };
 use zerocopy::{FromBytes, IntoBytes};
@@ -104,6 +105,16 @@ impl Kernel {
             let tc: &mut SchedClassifier = program(&mut ebpf, name)?;
             tc.load().map_err(KernelError::program)?;
         }
+        for (stage, xdp, tc) in Stage::ALL {
+            let xdp: &mut Xdp = program(&mut ebpf, xdp)?;
+            xdp.load().map_err(KernelError::program)?;
+            let fd = own(xdp.fd())?;
+            enter(&mut ebpf, "XDP_STAGES", stage, &fd)?;
+            let tc: &mut SchedClassifier = program(&mut ebpf, tc)?;
+            tc.load().map_err(KernelError::program)?;
+            let fd = own(tc.fd())?;
+            enter(&mut ebpf, "TC_STAGES", stage, &fd)?;
+        }
         Ok(Self { ebpf, config, clsact: false, attached: Vec::new() })
     }
 
@@ -166,6 +177,18 @@ where
     &'a mut P: TryFrom<&'a mut aya::programs::Program>,
 {
     ebpf.program_mut(name).and_then(|program| program.try_into().ok()).ok_or(KernelError::Missing(name))
+}
+
+/// A descriptor that outlives the borrow of its program.
+fn own(fd: Result<&ProgramFd, ProgramError>) -> Result<ProgramFd, KernelError> {
+    fd.and_then(|fd| fd.try_clone().map_err(ProgramError::IOError)).map_err(KernelError::program)
+}
+
+/// Enters a stage's program where the others find it.
+fn enter(ebpf: &mut Ebpf, stages: &'static str, stage: Stage, program: &ProgramFd) -> Result<(), KernelError> {
+    let map = ebpf.map_mut(stages).ok_or(KernelError::Missing(stages))?;
+    let mut stages: ProgramArray<_> = map.try_into().map_err(KernelError::map)?;
+    stages.set(stage as u32, program, 0).map_err(KernelError::map)
 }
 
 /// A map value as plain bytes.

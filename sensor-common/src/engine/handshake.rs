@@ -185,10 +185,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// An embryonic flow whose two sides have come to agree is established.
     #[inline(never)]
     pub(super) fn promote(&mut self, passage: &mut Passage) {
-        let Some(flow) = self.storage.flow(passage.index) else {
-            return;
-        };
-        if !track::agree(&flow.ends[0], &flow.ends[1]) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        if !flow.head.watch.any(Watch::EMBRYONIC) || !track::agree(&flow.ends[0], &flow.ends[1]) {
             return;
         }
         flow.head.watch.clear(Watch::EMBRYONIC);

@@ -1,6 +1,6 @@
 //! The long way: resets, closes, and whatever is being watched.
 
-use super::{Engine, NOTHING, Ring, emit::LOST};
+use super::{Engine, NOTHING, Ring, Stage, emit::LOST};
 use crate::{
     counters::Counter,
     detect::{Evidence, RstClass, forged},
@@ -10,7 +10,7 @@ use crate::{
     seq::SeqNumber,
     service::ServiceCounter,
     table::{self, Storage},
-    time::{Clock, millis},
+    time::{Clock, Stamp, millis},
     track,
 };
 
@@ -18,26 +18,25 @@ use crate::{
 const NO_SERVICE: u32 = u32::MAX;
 
 impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
-    /// Judges a segment that is not routine, and notes what may be learnt from it.
-    #[inline(never)]
-    pub(super) fn slow(&mut self, passage: &mut Passage) {
+    /// Judges a segment that is not routine, and lets the state learn what it may.
+    #[inline(always)]
+    pub fn go_on(&mut self, stage: Stage, passage: &mut Passage) {
         passage.found = 0;
-        self.in_company(passage);
-        let flags = passage.packet.flags;
-        if flags.any(TcpFlags::RST) {
-            passage.learn = NOTHING;
-            self.reset(passage);
-        } else {
-            if flags.any(TcpFlags::SYN) {
+        passage.also = 0;
+        self.take_time(passage);
+        match stage {
+            Stage::Reset => {
+                passage.learn = NOTHING;
+                self.reset(passage);
+            }
+            Stage::Handshake => {
                 self.syn(passage);
+                if passage.learn != NOTHING {
+                    self.meet(passage);
+                    self.follow(passage);
+                }
             }
-            if passage.learn != NOTHING {
-                self.meet(passage);
-                self.after_reset(passage);
-                self.after_fin(passage);
-                self.distance(passage);
-                self.fin(passage);
-            }
+            Stage::Watched => self.follow(passage),
         }
         if passage.found != 0 {
             // First, so that the finding's denominators include its own segment.
@@ -45,7 +44,47 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             self.conclude(passage);
             self.tell(passage);
             self.watch_on(passage);
+            if passage.also != 0 {
+                self.tell_also(passage);
+            }
         }
+        self.learn(passage);
+        if let Stage::Handshake = stage {
+            self.promote(passage);
+        }
+        if passage.service != 0 {
+            self.account(passage);
+        }
+        self.note(passage);
+    }
+
+    /// The fine time, and the flow's own.
+    #[inline(always)]
+    fn take_time(&mut self, passage: &mut Passage) {
+        passage.now = self.clock.fine();
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        passage.stamp = Stamp::of(passage.now).next(flow.ends[passage.packet.sender()].last);
+        self.in_company(passage);
+    }
+
+    /// What follows a reset or a FIN, or comes from elsewhere.
+    #[inline(always)]
+    fn follow(&mut self, passage: &mut Passage) {
+        self.after_reset(passage);
+        self.after_fin(passage);
+        self.distance(passage);
+        self.fin(passage);
+    }
+
+    /// Another kind of finding about the same segment.
+    #[inline(always)]
+    fn tell_also(&mut self, passage: &mut Passage) {
+        let finding = &mut passage.finding;
+        finding.kind = passage.also - 1;
+        finding.rule = passage.also_rule;
+        finding.evidence = Evidence::NONE;
+        self.conclude(passage);
+        self.tell(passage);
     }
 
     /// A finding that was lost must be found again: what it ended the watch on is watched on.

@@ -8,6 +8,7 @@ use aya::programs::{Program, ProgramFd, SchedClassifier, TestRun, TestRunOptions
 use aya::{Ebpf, EbpfLoader, Pod};
 use sensor_common::config::Config;
 use sensor_common::counters::{Cpu, Local};
+use sensor_common::engine::Stage;
 use sensor_common::flow::{Flow, HeadBits};
 use sensor_common::table::WAYS;
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,13 @@ impl Sensor {
             .map_max_entries("SERVICES", config.service_mask + 1)
             .load_file(object)?;
         load_programs(&mut ebpf)?;
+        for (stage, xdp, tc) in Stage::ALL {
+            for (stages, program) in [("XDP_STAGES", xdp), ("TC_STAGES", tc)] {
+                let fd = target(&ebpf, program)?.fd;
+                let map = ebpf.map_mut(stages).with_context(|| format!("no map {stages}"))?;
+                ProgramArray::try_from(map)?.set(stage as u32, &fd, 0)?;
+            }
+        }
         let flows = Mapping::new(ebpf.map("FLOWS").context("no map FLOWS")?, flows as usize)?;
         Ok(Self { ebpf, flows })
     }
