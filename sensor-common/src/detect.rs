@@ -5,6 +5,7 @@
 //! [`crate::kind`].
 
 pub mod anatomy;
+pub mod ending;
 pub mod evidence;
 pub mod forged;
 pub mod handshake;

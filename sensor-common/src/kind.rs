@@ -74,6 +74,20 @@ kinds! {
     SynAckIsnChange = 18, "synack-isn-change";
     /// A side alternates between two distances.
     TtlFlap = 19, "ttl-flap";
+    /// The first segment after a long silence was rejected.
+    IdleThenRst = 20, "idle-then-rst";
+    /// A keep-alive was rejected: the peer has no such connection any more.
+    KeepAliveRst = 21, "keepalive-ok-rst";
+    /// A reset instead of the last ACK: an application that avoids TIME_WAIT.
+    RstInsteadOfLastAck = 22, "rst-instead-of-lastack";
+    /// An answer that came after the side that asked had closed.
+    ResponseLostAfterClose = 23, "response-lost-after-close";
+    /// An application closed without reading what had arrived.
+    RstCloseUnread = 24, "rst-close-unread";
+    /// The server answers only once the client has closed its side.
+    ResponseAfterFin = 25, "response-after-fin";
+    /// The server keeps repeating its SYN-ACK to a client that has long sent its request.
+    AcceptQueueDrop = 26, "accept-queue-drop";
 }
 
 /// Room for kinds in tables that are indexed by them.

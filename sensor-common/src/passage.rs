@@ -48,6 +48,13 @@ pub struct Passage {
 }
 
 impl Passage {
+    /// Has another kind told about the same segment.
+    #[inline(always)]
+    pub fn second(&mut self, kind: Kind, rule: Rule) {
+        self.also = kind as u8 + 1;
+        self.also_rule = rule as u8;
+    }
+
     /// Has one counted for the flow's service, once the segment is through.
     #[inline(always)]
     pub fn count(&mut self, counter: ServiceCounter, present: bool) {

@@ -19,6 +19,7 @@ mod finding;
 mod json;
 mod memory;
 mod paint;
+mod story;
 mod summary;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 mod anatomy;
 mod distance;
+mod ending;
 mod evidence;
 mod forged;
 mod handshake;
@@ -51,6 +52,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
     [
         anatomy::CASES,
         distance::CASES,
+        ending::CASES,
         evidence::CASES,
         forged::CASES,
         handshake::CASES,

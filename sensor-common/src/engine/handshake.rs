@@ -3,7 +3,7 @@
 use super::{Engine, NOTHING, Ring};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, anatomy::last_recorded, handshake},
+    detect::{Evidence, RstClass, anatomy::last_recorded, ending, handshake},
     event::Hook,
     flow::{Bits, HeadBits, Side, TcpFlags, Watch},
     kind::Kind,
@@ -136,6 +136,12 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             passage.finding.name(if far { Kind::TtlSynAckMismatch } else { Kind::SynAckIsnChange }, Rule::Score);
             passage.found = 1;
             return;
+        }
+        if ending::not_accepted(flow, passage) {
+            // From afar the client's segments may be lost on the way to the server.
+            let here = flow.head.local().is_some_and(|local| local as usize == sender);
+            passage.finding.name(Kind::AcceptQueueDrop, if here { Rule::Fault } else { Rule::Oddity });
+            passage.found = 1;
         }
         let first = !flow.ends[sender].flags.any(TcpFlags::SYN);
         if first {

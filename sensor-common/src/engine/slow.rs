@@ -3,7 +3,7 @@
 use super::{Engine, NOTHING, Ring, Stage, emit::LOST};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, forged},
+    detect::{Evidence, RstClass, Severity, ending, forged},
     flow::{Bits, HeadBits, TcpFlags, Watch},
     kind::Kind,
     passage::{Passage, Rule},
@@ -44,7 +44,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             self.conclude(passage);
             self.tell(passage);
             self.watch_on(passage);
-            if passage.also != 0 {
+            // What explains a reset does not explain a forged one.
+            let forged = passage.finding.rule == Rule::Reset as u8 && passage.finding.severity > Severity::Info as u8;
+            if passage.also != 0 && !forged {
                 self.tell_also(passage);
             }
         }
@@ -73,7 +75,19 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         self.after_reset(passage);
         self.after_fin(passage);
         self.distance(passage);
+        self.answer_to_fin(passage);
         self.fin(passage);
+    }
+
+    /// An answer that waited for the client's FIN.
+    #[inline(never)]
+    fn answer_to_fin(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        if passage.found != 0 || !ending::answer_to_fin(flow, passage) {
+            return;
+        }
+        passage.finding.name(Kind::ResponseAfterFin, Rule::Fact);
+        passage.found = 1;
     }
 
     /// Another kind of finding about the same segment.
@@ -107,6 +121,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     fn reset(&mut self, passage: &mut Passage) {
         let Some(flow) = self.storage.flow(passage.index) else { return };
         forged::reset(flow, passage);
+        ending::reset(flow, passage);
         self.remember_reset(passage);
         passage.count(ServiceCounter::Rst, true);
         passage.found = 1;

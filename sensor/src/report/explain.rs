@@ -4,7 +4,13 @@ use std::io::{self, Write};
 
 use sensor_common::detect::{Confidence, Evidence};
 
-use super::{Finding, evidence, paint::Paint};
+use super::{
+    Finding, evidence,
+    paint::Paint,
+    story::{self, Story},
+};
+
+pub(super) use what::capital;
 
 mod next;
 mod not;
@@ -18,6 +24,9 @@ const LABEL: usize = 10;
 
 /// Writes the block.
 pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -> io::Result<()> {
+    if let Some(story) = story::of(finding) {
+        return tell(out, paint, finding, &story);
+    }
     paragraph(out, paint, "what", &what::happened(finding))?;
     paragraph(out, paint, "who", &who::made_it(finding))?;
     if let Some(far) = who::how_far(finding) {
@@ -32,6 +41,22 @@ pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -
     }
     table::write(out, paint, finding)?;
     for (i, step) in next::steps(finding).iter().enumerate() {
+        paragraph(out, paint, if i == 0 { "next" } else { "" }, &format!("{}. {step}", i + 1))?;
+    }
+    writeln!(out)
+}
+
+/// The block of a finding that accuses nobody.
+fn tell(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, story: &Story) -> io::Result<()> {
+    paragraph(out, paint, "what", &story.what)?;
+    for (i, negative) in story.not.iter().enumerate() {
+        paragraph(out, paint, if i == 0 { "not" } else { "" }, negative)?;
+    }
+    if let Some(service) = who::service(finding) {
+        paragraph(out, paint, "service", &service)?;
+    }
+    table::write(out, paint, finding)?;
+    for (i, step) in story.next.iter().enumerate() {
         paragraph(out, paint, if i == 0 { "next" } else { "" }, &format!("{}. {step}", i + 1))?;
     }
     writeln!(out)

@@ -149,7 +149,7 @@ fn an_ordinary_abort_gets_no_explanation() {
     let abort = TcpPacket { flags: RST_ACK, window: 65535, ..scene.client.clone() };
     scene.inject(900, true, &abort);
     let text = scene.report(Output::Compact);
-    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(!text.contains("  what "), "{text}");
     assert!(text.contains("INFO   rst-abort") && text.contains("a live socket was aborted"), "{text}");
 }
 

@@ -181,7 +181,7 @@ fn name_of(finding: &Finding<'_>) -> String {
 }
 
 /// With a capital letter.
-pub(super) fn capital(text: &str) -> String {
+pub(in crate::report) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
