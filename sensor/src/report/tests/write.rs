@@ -22,14 +22,22 @@ struct Packet {
 
 /// Writes events, milder ones than `min_severity` left out, and reads the file; with what the summary says of it.
 fn written(events: &[(Event, u64)], min_severity: Severity) -> (Vec<Packet>, Vec<u8>, String) {
+    let place = |frame| Place { interface: Some("eth0"), frame: Some(frame) };
+    written_at(events.iter().map(|(event, frame)| (event, place(*frame))), min_severity)
+}
+
+fn written_at<'a>(
+    events: impl Iterator<Item = (&'a Event, Place<'a>)>,
+    min_severity: Severity,
+) -> (Vec<Packet>, Vec<u8>, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("findings.pcapng");
     let style = Style { output: Output::Compact, min_severity, color: false };
     let packets = PacketFile::create(&path, None).unwrap();
     let mut text = Vec::new();
     let mut reporter = Reporter::new(&mut text, style, WallClock::epoch()).with_packets(Some(packets));
-    for (event, frame) in events {
-        reporter.event(event, Place { interface: Some("eth0"), frame: Some(*frame) }).unwrap();
+    for (event, place) in events {
+        reporter.event(event, place).unwrap();
     }
     // Not at the end only.
     let file = fs::read(path).unwrap();
@@ -149,4 +157,16 @@ fn an_hour_of_silence_is_an_hour() {
     let [.., before, abort] = packets.as_slice() else { panic!("two packets at least") };
     assert_eq!(abort.time, START + (900 + HOUR) * MS);
     assert!((START + 814 * MS).abs_diff(before.time) < 2048);
+}
+
+#[test]
+fn interfaces_without_end_share_the_last_description() {
+    let (event, _) = Scene::seed_1(Vantage::Server).events[0];
+    let names: Vec<String> = (0..1100).map(|n| format!("eth{n}")).collect();
+    let places: Vec<Place<'_>> = names.iter().map(|name| Place { interface: Some(name), frame: None }).collect();
+    let (packets, ..) = written_at(places.iter().map(|place| (&event, *place)), Severity::Info);
+    let seen: Vec<&str> = packets.iter().filter_map(|packet| packet.interface.as_deref()).collect();
+    // The first finding has nine segments, the others their own.
+    assert_eq!((seen.len(), seen[0], seen[8], seen[9], seen[1030]), (9 + 1099, "eth0", "eth0", "eth1", "eth1022"));
+    assert!(seen[1031..].iter().all(|name| *name == "others"));
 }

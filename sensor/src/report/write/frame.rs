@@ -38,11 +38,11 @@ impl Frame {
 
 /// A finding's rows as frames, in the order of their times.
 pub(super) fn frames(finding: &Finding<'_>) -> Vec<Frame> {
-    let own = (finding.side, finding.event.segment);
-    let times = times(finding);
-    let frames = finding.rows.iter().zip(times).map(|(row, time)| {
+    let is_own = |row: &Row| (row.side, row.segment) == (finding.side, finding.event.segment);
+    let own = finding.rows.iter().rposition(is_own);
+    let frames = finding.rows.iter().zip(times(finding)).enumerate().map(|(i, (row, time))| {
         let (bytes, wire_len) = headers(finding, row);
-        Frame { row: *row, own: (row.side, row.segment) == own, time, bytes, wire_len }
+        Frame { row: *row, own: own == Some(i), time, bytes, wire_len }
     });
     frames.collect()
 }
