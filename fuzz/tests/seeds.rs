@@ -34,9 +34,10 @@ fn capture(scenario: &Scenario, pcapng: bool) -> Vec<u8> {
     let frames = scenario.frames();
     let kept = |bytes: &[u8]| bytes[..bytes.len().min(80)].to_vec();
     if pcapng {
-        let mut writer = PcapngWriter::new(Vec::new(), "eth0").unwrap();
+        let mut writer = PcapngWriter::new(Vec::new(), None).unwrap();
+        writer.interface("eth0").unwrap();
         for f in frames.iter().take(8) {
-            writer.frame(f.time, &kept(&f.bytes), f.bytes.len() as u32, Some("seed")).unwrap();
+            writer.frame(0, f.time, &kept(&f.bytes), f.bytes.len() as u32, Some("seed")).unwrap();
         }
         return writer.into_inner();
     }

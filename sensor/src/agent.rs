@@ -24,7 +24,7 @@ use crate::{
         Attached, Drain, Drained, Kernel, KernelError, Mode, Options, Presence, default_interface, interface_index,
         strips_vlans,
     },
-    report::{Place, Reporter, Style, WallClock},
+    report::{PacketFile, Place, Reporter, Style, WallClock},
 };
 
 /// How long the reader of stdout may take to let the last lines go.
@@ -40,6 +40,7 @@ const ROUND: Duration = Duration::from_secs(1);
 /// Why it could not load, attach or report.
 pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let interfaces = chosen(&options.interfaces)?;
+    let packets = options.report.packets(None)?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces.iter().any(|interface| strips_vlans(interface));
     let mut agent =
@@ -51,7 +52,7 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         warn(&format!("watching {attached}"));
     }
     let duration = options.duration.map(Duration::from_secs);
-    agent.watch(&runtime, options.report.style(), async {
+    agent.watch(&runtime, options.report.style(), packets, async {
         tokio::select! {
             () = signals.wait() => {}
             () = after(duration) => {}
@@ -136,12 +137,18 @@ impl Agent {
         Ok(attached)
     }
 
-    /// Reports on stdout until `until` completes, then detaches, tells what is left in the ring, and ends with a summary.
+    /// Reports on stdout, and to `packets`, until `until` completes, then detaches, tells what is left in the ring, and ends with a summary.
     ///
     /// # Errors
     ///
     /// When stdout cannot be written, or nothing is left to watch; what was found until then has been printed.
-    pub fn watch(mut self, runtime: &Runtime, style: Style, until: impl Future<Output = ()>) -> Result<(), Failure> {
+    pub fn watch(
+        mut self,
+        runtime: &Runtime,
+        style: Style,
+        packets: Option<PacketFile>,
+        until: impl Future<Output = ()>,
+    ) -> Result<(), Failure> {
         let clock = WallClock::matching(monotonic(), SystemTime::now());
         let names = std::mem::take(&mut self.interfaces);
         let present = std::mem::take(&mut self.present);
@@ -150,7 +157,7 @@ impl Agent {
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
             let (failed, mut failure) = oneshot::channel();
-            let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
+            let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets);
             let writer = write(records, reporter, names, failed).map_err(Failure::Loop)?;
             let mut gone = None;
             tokio::select! {

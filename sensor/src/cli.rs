@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{io, path::PathBuf};
+use std::{fs::File, io, path::PathBuf};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::{
@@ -10,8 +10,9 @@ use clap::{
 use sensor_common::detect::Severity;
 
 use crate::{
+    failure::Failure,
     replay::Net,
-    report::{Output, Style},
+    report::{Output, PacketFile, Style},
 };
 
 /// Passive TCP anomaly sensor: says who killed a connection.
@@ -96,6 +97,9 @@ pub struct Report {
     /// Tell nothing milder [default: notice; info with `--output json`].
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
     pub min_severity: Option<Severity>,
+    /// Keep the recorded segments of each finding that is told (see `--min-severity`) in a pcapng file, for Wireshark: headers only, the finding as a comment. A file that is there is overwritten.
+    #[arg(short, long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
     /// When to colour; `auto` also heeds NO_COLOR.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -111,6 +115,15 @@ impl Report {
             Color::Never => false,
         };
         Style { output: self.output, min_severity: self.min_severity.unwrap_or(mild), color }
+    }
+
+    /// Opens the file of `--write`, if one is asked for; not if it is `input`.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be written.
+    pub fn packets(&self, input: Option<&File>) -> Result<Option<PacketFile>, Failure> {
+        self.write.as_deref().map(|path| PacketFile::create(path, input)).transpose()
     }
 }
 
@@ -179,6 +192,6 @@ mod tests {
         assert!(parse("sensor replay x.pcap --fail-on fatal").is_err());
         assert!(parse("sensor replay x.pcap --flows 1").is_err());
         assert!(parse("sensor attach -i eth0 -i eth1 --mode tc --direction both --duration 5").is_ok());
-        assert!(parse("sensor demo --output json --color never").is_ok());
+        assert!(parse("sensor demo --output json --color never --write x.pcapng").is_ok());
     }
 }

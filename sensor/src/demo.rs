@@ -40,6 +40,7 @@ impl From<LabError> for Failure {
 ///
 /// What the machine does not allow.
 pub fn run(options: &Demo) -> Result<(), Failure> {
+    let packets = options.report.packets(None)?;
     // Before there is anything to clean up.
     let (runtime, mut signals) = interrupt::listen()?;
     let lab = Lab::build(LabOptions::default())?;
@@ -64,7 +65,7 @@ pub fn run(options: &Demo) -> Result<(), Failure> {
             thread::sleep(SETTLE);
             let _ = done.send(());
         });
-        let watched = agent.watch(&runtime, options.report.style(), async {
+        let watched = agent.watch(&runtime, options.report.style(), packets, async {
             tokio::select! {
                 () = signals.wait() => say("interrupted: cleaning up"),
                 _ = traffic_done => {}

@@ -15,6 +15,14 @@ pub enum Failure {
         /// What the operating system said.
         cause: io::Error,
     },
+    /// The file of `--write` could not be made.
+    #[error("{file} cannot be written ({cause}): name another file, in a folder that exists and that you may write to")]
+    Create {
+        /// As it was given.
+        file: String,
+        /// What the operating system said.
+        cause: io::Error,
+    },
     /// The capture could not be read, or not to its end.
     #[error("{file}: {cause}")]
     Capture {

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, BufWriter, Read, StdoutLock, Write},
+    os::fd::AsFd,
     path::Path,
 };
 
@@ -14,7 +15,7 @@ use crate::{
     cli,
     failure::Failure,
     host::Host,
-    report::{Place, Reporter, Style, Tally, WallClock},
+    report::{PacketFile, Place, Reporter, Tally, WallClock},
 };
 
 mod frames;
@@ -34,16 +35,23 @@ use guess::Guess;
 pub fn run(options: &cli::Replay) -> Result<Tally, Failure> {
     let file = &options.file;
     let piped = file == Path::new("-");
-    let input: Box<dyn Read> = if piped { Box::new(io::stdin()) } else { Box::new(open(file)?) };
+    let input = if piped { stdin()? } else { open(file)? };
+    let packets = options.report.packets(Some(&input))?;
     let name = if piped { "stdin".to_owned() } else { file.display().to_string() };
     let reader = Reader::new(input).map_err(|cause| Failure::Capture { file: name.clone(), cause })?;
-    let replay = Replay::new(options.flows, options.report.style(), options.local.clone(), piped);
+    let replay = Replay::new(options, packets, piped);
     let (tally, damage) = replay.read(reader)?;
     damage.map_or(Ok(tally), |cause| Err(Failure::Capture { file: name, cause }))
 }
 
 fn open(file: &Path) -> Result<File, Failure> {
     File::open(file).map_err(|cause| Failure::Open { file: file.display().to_string(), cause })
+}
+
+/// Standard input, whose file may turn out to be the one to write to.
+fn stdin() -> Result<File, Failure> {
+    let stdin = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+    stdin.map_err(|cause| Failure::Open { file: "stdin".to_owned(), cause })
 }
 
 /// The engine's configuration for a table of at least `flows`.
@@ -65,14 +73,15 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(flows: u32, style: Style, local: Vec<Net>, prompt: bool) -> Self {
+    fn new(options: &cli::Replay, packets: Option<PacketFile>, prompt: bool) -> Self {
         let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        let reporter = Reporter::new(out, options.report.style(), WallClock::epoch());
         Self {
-            host: Host::new(config(flows)),
+            host: Host::new(config(options.flows)),
             frames: Frames::default(),
             guessed: false,
-            local,
-            reporter: Reporter::new(out, style, WallClock::epoch()),
+            local: options.local.clone(),
+            reporter: reporter.with_packets(packets),
             prompt,
             segments: 0,
             skipped: BTreeMap::new(),

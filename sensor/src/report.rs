@@ -24,11 +24,13 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod wall;
+mod write;
 
 pub use cast::Cast;
 pub use finding::{Distance, Finding, Mark, Row};
 pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
+pub use write::PacketFile;
 
 use memory::Memory;
 use paint::Paint;
@@ -70,12 +72,19 @@ pub struct Reporter<W> {
     clock: WallClock,
     memory: Memory,
     tally: Tally,
+    packets: Option<PacketFile>,
 }
 
 impl<W: Write> Reporter<W> {
     /// Reports to `out`, which should be buffered.
     pub fn new(out: W, style: Style, clock: WallClock) -> Self {
-        Self { out, style, clock, memory: Memory::default(), tally: Tally::default() }
+        Self { out, style, clock, memory: Memory::default(), tally: Tally::default(), packets: None }
+    }
+
+    /// Also writes what it tells to `packets`.
+    pub fn with_packets(mut self, packets: Option<PacketFile>) -> Self {
+        self.packets = packets;
+        self
     }
 
     /// Sets the clock anew: a live host's two clocks drift apart, and the wall's is set now and then.
@@ -95,6 +104,9 @@ impl<W: Write> Reporter<W> {
             return Ok(());
         }
         let finding = Finding::new(event, self.clock, place);
+        if let Some(packets) = &mut self.packets {
+            packets.finding(&finding);
+        }
         match self.style.output {
             Output::Json => json::line(&mut self.out, &finding),
             Output::Compact => self.compact(&finding),
@@ -117,6 +129,7 @@ impl<W: Write> Reporter<W> {
     ///
     /// What the output says.
     pub fn finish(mut self, cpu: &Cpu, notes: &[String]) -> io::Result<Tally> {
+        let notes = &[notes, &self.packets.as_ref().map(PacketFile::account).unwrap_or_default()].concat();
         match self.style.output {
             Output::Json => {
                 self.out.flush()?;

@@ -13,6 +13,9 @@ use sensor::{capture::write::PcapWriter, lab::forge::TcpPacket};
 use sensor_common::{flow::TcpFlags, seq::SeqNumber};
 use tempfile::TempDir;
 
+#[path = "cli/write.rs"]
+mod write;
+
 const MS: u64 = 1_000_000;
 const ACK: TcpFlags = TcpFlags::ACK;
 

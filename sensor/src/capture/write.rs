@@ -40,7 +40,7 @@ impl<W: Write> PcapWriter<W> {
     }
 }
 
-/// Writes pcapng: one section, one Ethernet interface, nanoseconds, little-endian.
+/// Writes pcapng: one section, Ethernet interfaces, nanoseconds, little-endian.
 #[derive(Debug)]
 pub struct PcapngWriter<W> {
     output: W,
@@ -49,32 +49,51 @@ pub struct PcapngWriter<W> {
 }
 
 impl<W: Write> PcapngWriter<W> {
-    /// Writes the section's header and describes its interface.
+    /// Writes the section's header, which may name the program that writes.
     ///
     /// # Errors
     ///
     /// What the output says.
-    pub fn new(output: W, interface: &str) -> io::Result<Self> {
+    pub fn new(output: W, program: Option<&str>) -> io::Result<Self> {
         let mut writer = Self { output, block: Vec::new() };
         writer.block.extend(0x1a2b_3c4d_u32.to_le_bytes());
         writer.block.extend([1, 0, 0, 0]); // version 1.0
         writer.block.extend([0xff; 8]); // of unknown length
+        if let Some(program) = program {
+            writer.option(4, program.as_bytes()); // shb_userappl
+            writer.option(0, &[]);
+        }
         writer.flush(0x0a0d_0d0a)?;
-        writer.block.extend(numbers([1, SNAP]));
-        writer.option(2, interface.as_bytes()); // if_name
-        writer.option(9, &[9]); // if_tsresol
-        writer.option(0, &[]);
-        writer.flush(1)?;
         Ok(writer)
     }
 
-    /// Writes a frame that was captured at `time`, in nanoseconds since the epoch.
+    /// Describes an interface; they are numbered from 0 in this order.
     ///
     /// # Errors
     ///
     /// What the output says.
-    pub fn frame(&mut self, time: u64, bytes: &[u8], wire_len: u32, comment: Option<&str>) -> io::Result<()> {
-        let head = [0, (time >> 32) as u32, time as u32, fits(bytes.len())?, wire_len];
+    pub fn interface(&mut self, name: &str) -> io::Result<()> {
+        self.block.extend(numbers([1, SNAP]));
+        self.option(2, name.as_bytes()); // if_name
+        self.option(9, &[9]); // if_tsresol
+        self.option(0, &[]);
+        self.flush(1)
+    }
+
+    /// Writes a frame that was captured at `time`, in nanoseconds since the epoch, on an interface described before.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn frame(
+        &mut self,
+        interface: u32,
+        time: u64,
+        bytes: &[u8],
+        wire_len: u32,
+        comment: Option<&str>,
+    ) -> io::Result<()> {
+        let head = [interface, (time >> 32) as u32, time as u32, fits(bytes.len())?, wire_len];
         self.block.extend(numbers(head));
         self.block.extend(bytes);
         self.pad();
@@ -83,6 +102,11 @@ impl<W: Write> PcapngWriter<W> {
             self.option(0, &[]);
         }
         self.flush(6)
+    }
+
+    /// The output, to take what is written away.
+    pub fn output(&mut self) -> &mut W {
+        &mut self.output
     }
 
     /// Hands the output back.
@@ -158,9 +182,10 @@ mod tests {
     fn pcapng_reads_back() {
         let long = "\u{20ac}".repeat(30_000);
         let comments = [None, Some(""), Some("forged"), Some(long.as_str())];
-        let mut writer = PcapngWriter::new(Vec::new(), "eth0").unwrap();
+        let mut writer = PcapngWriter::new(Vec::new(), Some("a test")).unwrap();
+        writer.interface("eth0").unwrap();
         for ((number, bytes), comment) in (1..).zip(BYTES).zip(comments) {
-            writer.frame(TIME + number, bytes, 2000, comment).unwrap();
+            writer.frame(0, TIME + number, bytes, 2000, comment).unwrap();
         }
         let capture = writer.into_inner();
         read_back(&capture);

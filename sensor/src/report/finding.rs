@@ -216,7 +216,7 @@ fn rows(event: &Event) -> Vec<Row> {
     let own = (event.side(), event.segment);
     let mut segments: Vec<_> = merged(&event.flow).into_iter().flatten().collect();
     if !segments.contains(&own) {
-        let at = segments.partition_point(|(_, segment)| !segment.time.after(event.segment.time));
+        let at = segments.partition_point(|(_, segment)| event.segment.time.after(segment.time));
         segments.insert(at, own);
     }
     segments.into_iter().map(|(side, segment)| Row { side, segment, mark: Mark::Plain }).collect()

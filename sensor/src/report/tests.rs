@@ -7,6 +7,8 @@ use sensor_common::{
 use super::*;
 use crate::{host::Host, lab::forge::TcpPacket};
 
+mod write;
+
 const MS: u64 = 1_000_000;
 /// 2013-05-20T14:40:25Z.
 const START: u64 = 1_369_060_825_000 * MS;

@@ -10,6 +10,7 @@ mod hooks;
 mod output;
 mod privilege;
 mod stop;
+mod write;
 
 use std::{process::Command, thread, time::Duration};
 
