@@ -50,16 +50,18 @@ pub fn reset(flow: &Flow, passage: &mut Passage) {
     }
     let Some(answered) = last_recorded(flow, passage.packet.receiver(), 1) else { return };
     let keep_alive = answered.len <= 1 && answered.seq.0 == r.nxt.0.wrapping_sub(1) && r.isn.before(answered.seq);
+    // Counted back from now, which orders stamps as long as they hold.
+    let now = passage.stamp;
     let before = last_recorded(flow, passage.packet.receiver(), 2).map_or(answered.time, |segment| segment.time);
-    let active = if d.last.after(before) { d.last } else { before };
-    let gap = answered.time.since(active);
-    if stateless && answered.time.after(d.last) && gap >= IDLE {
+    let (asked, active) = (now.since(answered.time), now.since(d.last).min(now.since(before)));
+    let gap = active.saturating_sub(asked);
+    if stateless && asked < now.since(d.last) && gap >= IDLE {
         passage.finding.detail = [milliseconds(gap), 0];
         let kind = if keep_alive { Kind::KeepAliveRst } else { Kind::IdleThenRst };
         return passage.second(kind, Rule::Oddity);
     }
-    let unread = abort && answered.len > 0 && answered.time.after(d.nxt_at) && !closed_r;
-    if unread && passage.stamp.since(answered.time) <= UNREAD {
+    let unread = abort && answered.len > 0 && asked < now.since(d.nxt_at) && !closed_r;
+    if unread && asked <= UNREAD {
         passage.second(Kind::RstCloseUnread, Rule::Fact);
     }
 }
