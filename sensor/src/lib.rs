@@ -2,8 +2,10 @@
 
 pub mod agent;
 pub mod capture;
+pub mod catalogue;
 pub mod cli;
 pub mod demo;
+pub mod explain;
 pub mod failure;
 pub mod host;
 pub mod interrupt;

@@ -9,7 +9,7 @@ use clap::Parser;
 use sensor::{
     agent,
     cli::{Cli, Verb},
-    demo,
+    demo, explain,
     failure::Failure,
     replay,
 };
@@ -30,6 +30,7 @@ fn run(verb: &Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Attach(options) => agent::attach(options).map(|()| ExitCode::SUCCESS),
         Verb::Demo(options) => demo::run(options).map(|()| ExitCode::SUCCESS),
+        Verb::Explain(options) => explain::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Replay(options) => {
             let worst = replay::run(options)?.worst();
             let failed = options.fail_on.is_some_and(|limit| worst >= Some(limit));

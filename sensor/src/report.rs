@@ -23,14 +23,18 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod wall;
+mod wrap;
 
 pub use cast::Cast;
 pub use finding::{Distance, Finding, Mark, Row};
 pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
 
+pub(crate) use explain::WIDTH;
+pub(crate) use paint::Paint;
+pub(crate) use wrap::wrapped;
+
 use memory::Memory;
-use paint::Paint;
 
 /// In which form events are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
