@@ -36,6 +36,8 @@ pub enum Verb {
     Demo(Demo),
     /// Say what an id means: a kind of finding, or a piece of evidence.
     Explain(Explain),
+    /// Print the JSON Schema of what `--output json` prints.
+    Schema,
 }
 
 /// Watch interfaces of this host.

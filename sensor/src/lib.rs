@@ -13,5 +13,6 @@ pub mod kernel;
 pub mod lab;
 pub mod replay;
 pub mod report;
+pub mod schema;
 #[cfg(feature = "trace")]
 mod trace;

@@ -11,7 +11,7 @@ use sensor::{
     cli::{Cli, Verb},
     demo, explain,
     failure::Failure,
-    replay,
+    replay, schema,
 };
 
 fn main() -> ExitCode {
@@ -31,6 +31,7 @@ fn run(verb: &Verb) -> Result<ExitCode, Failure> {
         Verb::Attach(options) => agent::attach(options).map(|()| ExitCode::SUCCESS),
         Verb::Demo(options) => demo::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Explain(options) => explain::run(options).map(|()| ExitCode::SUCCESS),
+        Verb::Schema => schema::run().map(|()| ExitCode::SUCCESS),
         Verb::Replay(options) => {
             let worst = replay::run(options)?.worst();
             let failed = options.fail_on.is_some_and(|limit| worst >= Some(limit));

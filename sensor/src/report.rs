@@ -16,7 +16,7 @@ mod compact;
 mod evidence;
 mod explain;
 mod finding;
-mod json;
+pub(crate) mod json;
 mod memory;
 mod paint;
 mod summary;
