@@ -8,14 +8,15 @@ use sensor_common::{
     kind::Kind,
 };
 
-/// Names each entry as its kind is named.
+/// Names each entry as its kind is named. After `..` may stand an entry that the other fields are taken from.
 macro_rules! entries {
-    ($($kind:ident: $least:ident to $most:ident, $brief:literal { $($field:ident: $text:expr,)* })*) => {$(
+    ($($kind:ident: $least:ident to $most:ident, $brief:literal { $($field:ident: $text:expr,)* $(..$like:ident)? })*) => {$(
         #[allow(non_upper_case_globals, reason = "it is named as its kind is")]
         pub(super) const $kind: crate::catalogue::Entry = crate::catalogue::Entry {
             brief: $brief,
             severity: [sensor_common::detect::Severity::$least, sensor_common::detect::Severity::$most],
             $($field: $text,)*
+            $(..$like)?
         };
     )*};
 }

@@ -49,8 +49,8 @@ entries! {
             "resets without the ACK flag, whose field says nothing",
             "acknowledgments that moved because more had arrived",
         ],
-        next: &["Some filters work like this. Does it depend on the content, the name asked for, the destination?"],
         sources: &["Weaver, Sommer, Paxson: Detecting Forged TCP Reset Packets, NDSS 2009 (RST_ACK_CHANGE)"],
+        ..RstSeqChange
     }
     RstSeqData: Alert to Alert, "the sender carried on after \"its own\" reset" {
         meaning: "The side carried on after \"its own\" reset: the reset was not its.",
