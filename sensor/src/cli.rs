@@ -35,6 +35,10 @@ pub enum Verb {
     Replay(Replay),
     /// Show a forged reset being caught, in a network of its own.
     Demo(Demo),
+    /// Say what an id means: a kind of finding, or a piece of evidence.
+    Explain(Explain),
+    /// Print the JSON Schema of what `--output json` prints.
+    Schema,
 }
 
 /// Watch interfaces of this host.
@@ -88,6 +92,20 @@ pub struct Demo {
     pub report: Report,
 }
 
+/// Say what an id means: a kind of finding, or a piece of evidence.
+#[derive(Clone, Debug, Args)]
+pub struct Explain {
+    /// The id, as reports print it. Without it, all are listed.
+    #[arg(value_name = "KIND")]
+    pub id: Option<String>,
+    /// `compact` is for people; `json` is one object an id, one a line.
+    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
+    pub output: Output,
+    /// When to colour; `auto` also heeds NO_COLOR.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
 /// How to report.
 #[derive(Clone, Debug, Args)]
 pub struct Report {
@@ -109,12 +127,7 @@ impl Report {
     /// The style, for a report on stdout.
     pub fn style(&self) -> Style {
         let mild = if self.output == Output::Json { Severity::Info } else { Severity::Notice };
-        let color = match self.color {
-            Color::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
-            Color::Always => true,
-            Color::Never => false,
-        };
-        Style { output: self.output, min_severity: self.min_severity.unwrap_or(mild), color }
+        Style { output: self.output, min_severity: self.min_severity.unwrap_or(mild), color: self.color.wanted() }
     }
 
     /// Opens the file of `--write`, if one is asked for; not if it is `input`.
@@ -158,6 +171,17 @@ pub enum Color {
     Always,
     /// Not at all.
     Never,
+}
+
+impl Color {
+    /// Whether to colour what goes to stdout.
+    pub fn wanted(self) -> bool {
+        match self {
+            Self::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
 }
 
 /// Connections followed at a time, unless told otherwise.

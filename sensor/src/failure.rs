@@ -34,6 +34,16 @@ pub enum Failure {
     /// The report could not be written.
     #[error("the report cannot be written ({0}): make room, or send it elsewhere; what was printed so far holds")]
     Output(#[from] io::Error),
+    /// Nothing has that id.
+    #[error(
+        "{id:?} is no kind and no piece of evidence: the nearest is {nearest}, and `sensor explain` lists them all"
+    )]
+    UnknownId {
+        /// As it was given.
+        id: String,
+        /// What may have been meant.
+        nearest: &'static str,
+    },
     /// The agent cannot wait for events.
     #[error(
         "cannot wait for events ({0}): if it is the number of open files, raise it (ulimit -n, or systemd LimitNOFILE)"

@@ -2,8 +2,10 @@
 
 pub mod agent;
 pub mod capture;
+pub mod catalogue;
 pub mod cli;
 pub mod demo;
+pub mod explain;
 pub mod failure;
 pub mod host;
 pub mod interrupt;
@@ -11,5 +13,6 @@ pub mod kernel;
 pub mod lab;
 pub mod replay;
 pub mod report;
+pub mod schema;
 #[cfg(feature = "trace")]
 mod trace;

@@ -9,9 +9,9 @@ use clap::Parser;
 use sensor::{
     agent,
     cli::{Cli, Verb},
-    demo,
+    demo, explain,
     failure::Failure,
-    replay,
+    replay, schema,
 };
 
 fn main() -> ExitCode {
@@ -30,6 +30,8 @@ fn run(verb: &Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Attach(options) => agent::attach(options).map(|()| ExitCode::SUCCESS),
         Verb::Demo(options) => demo::run(options).map(|()| ExitCode::SUCCESS),
+        Verb::Explain(options) => explain::run(options).map(|()| ExitCode::SUCCESS),
+        Verb::Schema => schema::run().map(|()| ExitCode::SUCCESS),
         Verb::Replay(options) => {
             let worst = replay::run(options)?.worst();
             let failed = options.fail_on.is_some_and(|limit| worst >= Some(limit));

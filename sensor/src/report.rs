@@ -16,7 +16,7 @@ mod compact;
 mod evidence;
 mod explain;
 mod finding;
-mod json;
+pub(crate) mod json;
 mod memory;
 mod paint;
 mod story;
@@ -24,6 +24,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod wall;
+mod wrap;
 mod write;
 
 pub use cast::Cast;
@@ -32,8 +33,11 @@ pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
 pub use write::PacketFile;
 
+pub(crate) use explain::WIDTH;
+pub(crate) use paint::Paint;
+pub(crate) use wrap::wrapped;
+
 use memory::Memory;
-use paint::Paint;
 
 /// In which form events are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

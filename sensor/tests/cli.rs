@@ -10,7 +10,7 @@ use std::{
 };
 
 use sensor::{capture::write::PcapWriter, lab::forge::TcpPacket};
-use sensor_common::{flow::TcpFlags, seq::SeqNumber};
+use sensor_common::{detect::Evidence, flow::TcpFlags, kind::Kind, seq::SeqNumber};
 use tempfile::TempDir;
 
 #[path = "cli/write.rs"]
@@ -181,6 +181,54 @@ fn nobody_reading_is_no_error() {
     child.stdout.take().unwrap().read_exact(&mut some).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+}
+
+#[test]
+fn every_id_is_listed_and_has_its_page() {
+    let list = sensor(&["explain"]).output().unwrap();
+    let list = text(&list.stdout);
+    assert!(list.lines().all(|line| line.chars().count() <= 80), "nobody's terminal is as wide as a pipe: {list}");
+    let ids = Kind::ALL.iter().map(|kind| kind.id()).chain(Evidence::ALL.iter().map(|(_, id, _)| *id));
+    for id in ids {
+        assert!(list.contains(&format!("  {id} ")) || list.contains(&format!(" {id}:")), "{id}: {list}");
+        let page = sensor(&["explain", id]).output().unwrap();
+        assert_eq!(page.status.code(), Some(0), "{id}: {}", text(&page.stderr));
+        assert!(text(&page.stdout).starts_with(id), "{id}");
+    }
+}
+
+#[test]
+fn a_kind_is_explained_at_length() {
+    let page = sensor(&["explain", "ttl-rst-mismatch"]).output().unwrap();
+    let page = text(&page.stdout);
+    for words in
+        ["notice to alert", "  meaning     The reset was made", "+3 points", "  causes", "  look-alikes", "  next"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains('`') && !page.contains('\u{1b}'), "{page}");
+    let coloured = sensor(&["explain", "ttl-rst-mismatch", "--color", "always"]).output().unwrap();
+    assert!(text(&coloured.stdout).contains("\u{1b}[1m\u{1b}[31mnotice to alert"), "{}", text(&coloured.stdout));
+}
+
+#[test]
+fn explanations_for_programs_are_an_object_a_line() {
+    let list = sensor(&["explain", "-o", "json"]).output().unwrap();
+    let objects: Vec<serde_json::Value> =
+        text(&list.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects.iter().filter(|object| object["kind"].is_object()).count(), Kind::ALL.len());
+    assert_eq!(objects.iter().filter(|object| object["evidence"].is_object()).count(), Evidence::ALL.len());
+    let one = sensor(&["explain", "rst-seq-data", "--output", "json"]).output().unwrap();
+    let one: serde_json::Value = serde_json::from_slice(&one.stdout).unwrap();
+    assert!(objects.contains(&one));
+    assert_eq!(one["kind"]["severity"], serde_json::json!(["alert", "alert"]));
+    assert_eq!(one["evidence"]["points"], 4.0);
+}
+
+#[test]
+fn an_unknown_id_is_answered_with_the_nearest() {
+    failed(&sensor(&["explain", "ttl-rts-mismatch"]).output().unwrap(), &["ttl-rst-mismatch", "`sensor explain`"]);
+    failed(&sensor(&["explain", "x\u{1b}[2J\n"]).output().unwrap(), &["no kind", "\\u{1b}"]);
 }
 
 #[test]

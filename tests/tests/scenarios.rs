@@ -1,5 +1,8 @@
 //! Every scenario of the catalogue, from every beginning.
 
+use std::collections::BTreeSet;
+
+use sensor::catalogue::entry;
 use sensor_common::{
     detect::{Evidence, Severity},
     kind::Kind,
@@ -46,6 +49,23 @@ fn look_alikes_alarm_nobody_from_any_seat() {
             }
         }
     }
+}
+
+#[test]
+fn findings_are_as_severe_as_they_are_explained() {
+    let mut beyond = BTreeSet::new();
+    for case in catalogue::all() {
+        for (_, scenario) in catalogue::beginnings() {
+            for (_, event) in (case.build)(scenario).run().findings {
+                let kind = event.kind().expect("a kind");
+                let [least, most] = entry(kind).severity;
+                if !(least..=most).contains(&event.severity()) {
+                    beyond.insert((case.name, kind.id(), event.severity().name()));
+                }
+            }
+        }
+    }
+    assert!(beyond.is_empty(), "`sensor explain` says otherwise: {beyond:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{
     Finding, evidence,
     paint::Paint,
     story::{self, Story},
+    wrap::wrapped,
 };
 
 pub(super) use what::capital;
@@ -19,7 +20,7 @@ mod what;
 mod who;
 
 /// Columns of a line, and of the labels before it.
-const WIDTH: usize = 112;
+pub(crate) const WIDTH: usize = 112;
 const LABEL: usize = 10;
 
 /// Writes the block.
@@ -93,17 +94,5 @@ fn points(half_points: i32) -> String {
 /// A labelled paragraph, wrapped at spaces.
 fn paragraph(out: &mut impl Write, paint: Paint, label: &str, text: &str) -> io::Result<()> {
     write!(out, "  {}", paint.bold(format_args!("{label:<LABEL$}").to_string()))?;
-    let mut column = LABEL + 2;
-    for (i, word) in text.split(' ').enumerate() {
-        let wide = word.chars().count() + 1;
-        if i > 0 && column + wide > WIDTH {
-            write!(out, "\n{:1$}", "", LABEL + 2)?;
-            column = LABEL + 2;
-        } else if i > 0 {
-            write!(out, " ")?;
-        }
-        write!(out, "{word}")?;
-        column += wide;
-    }
-    writeln!(out)
+    wrapped(out, text, LABEL + 2, WIDTH)
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{Finding, Mark, rfc3339};
 
 /// Version of the objects: fields may be added within one, nothing else.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 #[derive(Serialize)]
 struct Object<'a> {
@@ -111,11 +111,7 @@ fn object<'a>(finding: &Finding<'a>) -> Object<'a> {
         dst_port: dst.port(),
         flow_id: format!("{:016x}", finding.flow_id()),
         interface: finding.place.interface,
-        hook: match event.hook() {
-            Hook::Ingress => "ingress",
-            Hook::Egress => "egress",
-            Hook::Observer => "observer",
-        },
+        hook: hook(event.hook()),
         frame: finding.place.frame,
         vlan: [outer, inner].into_iter().filter(|id| *id != 0).collect(),
         rst_class: event.rst_class().map(|class| class.kind().id()),
@@ -170,12 +166,26 @@ fn recorded(row: &Segment, from_src: bool, mark: Mark, offset_us: Option<i64>) -
         ack: row.ack.0,
         len: row.len,
         ipid: row.ipid,
-        part: match mark {
-            Mark::Plain => None,
-            Mark::Trigger => Some("trigger"),
-            Mark::Suspect => Some("suspect"),
-            Mark::Proof => Some("proof"),
-        },
+        part: part(mark),
+    }
+}
+
+/// Where it was seen.
+pub(crate) fn hook(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Ingress => "ingress",
+        Hook::Egress => "egress",
+        Hook::Observer => "observer",
+    }
+}
+
+/// A recorded segment's part in the finding.
+pub(crate) fn part(mark: Mark) -> Option<&'static str> {
+    match mark {
+        Mark::Plain => None,
+        Mark::Trigger => Some("trigger"),
+        Mark::Suspect => Some("suspect"),
+        Mark::Proof => Some("proof"),
     }
 }
 
@@ -185,18 +195,20 @@ pub(super) fn offset_us(segment: &Segment, origin: &Segment) -> i64 {
     i64::from(units) * 1024 / 1000
 }
 
-/// Flags by name, as Wireshark lists them.
+/// Flags and their names, in the order in which Wireshark lists them.
+pub(crate) const FLAGS: [(TcpFlags, &str); 8] = [
+    (TcpFlags::FIN, "FIN"),
+    (TcpFlags::SYN, "SYN"),
+    (TcpFlags::RST, "RST"),
+    (TcpFlags::PSH, "PSH"),
+    (TcpFlags::ACK, "ACK"),
+    (TcpFlags::URG, "URG"),
+    (TcpFlags::ECE, "ECE"),
+    (TcpFlags::CWR, "CWR"),
+];
+
+/// Flags by name.
 pub(super) fn flags(flags: TcpFlags) -> String {
-    const NAMES: [(TcpFlags, &str); 8] = [
-        (TcpFlags::FIN, "FIN"),
-        (TcpFlags::SYN, "SYN"),
-        (TcpFlags::RST, "RST"),
-        (TcpFlags::PSH, "PSH"),
-        (TcpFlags::ACK, "ACK"),
-        (TcpFlags::URG, "URG"),
-        (TcpFlags::ECE, "ECE"),
-        (TcpFlags::CWR, "CWR"),
-    ];
-    let set: Vec<&str> = NAMES.iter().filter(|(flag, _)| flags.any(*flag)).map(|(_, name)| *name).collect();
+    let set: Vec<&str> = FLAGS.iter().filter(|(flag, _)| flags.any(*flag)).map(|(_, name)| *name).collect();
     set.join(",")
 }

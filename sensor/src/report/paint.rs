@@ -7,12 +7,12 @@ use sensor_common::detect::Severity;
 
 /// Colours text, or leaves it alone.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Paint {
-    pub(super) on: bool,
+pub(crate) struct Paint {
+    pub(crate) on: bool,
 }
 
 impl Paint {
-    pub(super) fn severity<T: Display>(self, severity: Severity, text: T) -> Painted<T> {
+    pub(crate) fn severity<T: Display>(self, severity: Severity, text: T) -> Painted<T> {
         let style = match severity {
             Severity::Alert => AnsiColor::Red.on_default().bold(),
             Severity::Warn => AnsiColor::Yellow.on_default().bold(),
@@ -22,11 +22,11 @@ impl Paint {
         self.with(style, text)
     }
 
-    pub(super) fn bold<T: Display>(self, text: T) -> Painted<T> {
+    pub(crate) fn bold<T: Display>(self, text: T) -> Painted<T> {
         self.with(Style::new().bold(), text)
     }
 
-    pub(super) fn dim<T: Display>(self, text: T) -> Painted<T> {
+    pub(crate) fn dim<T: Display>(self, text: T) -> Painted<T> {
         self.with(Style::new().dimmed(), text)
     }
 
@@ -36,7 +36,7 @@ impl Paint {
 }
 
 /// Text in its style. The text's own padding lies within.
-pub(super) struct Painted<T> {
+pub(crate) struct Painted<T> {
     style: Style,
     text: T,
 }

@@ -1,5 +1,7 @@
 //! Golden reports: the catalogue's first seed, from frames to words.
 
+use std::collections::BTreeSet;
+
 use sensor_common::{
     config::Config, detect::Severity, engine::Seen, event::Hook, flow::TcpFlags, seq::SeqNumber, wire::Slice,
 };
@@ -143,6 +145,64 @@ fn seed_1_as_json() {
     assert_eq!(object["recorder"].as_array().unwrap().len(), 9);
     let head = text.split(",\"recorder\":").next().unwrap();
     assert_eq!(head, include_str!("tests/seed_1.json").trim_end());
+}
+
+/// The names of an object's fields, its objects' included.
+fn fields(value: &serde_json::Value, path: &str, names: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(map) => map.iter().for_each(|(name, value)| {
+            names.insert(format!("{path}/{name}"));
+            fields(value, &format!("{path}/{name}"), names);
+        }),
+        serde_json::Value::Array(values) => values.iter().for_each(|value| fields(value, path, names)),
+        _ => {}
+    }
+}
+
+/// The names of the fields that a schema describes.
+fn described(schema: &serde_json::Value, path: &str, names: &mut BTreeSet<String>) {
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        names.insert(format!("{path}/{name}"));
+        described(field, &format!("{path}/{name}"), names);
+    }
+    if schema.get("items").is_some() {
+        described(&schema["items"], path, names);
+    }
+}
+
+#[test]
+fn lines_are_as_the_schema_says() {
+    let schema = crate::schema::schema();
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    let mut expected = BTreeSet::new();
+    described(&schema, "", &mut expected);
+
+    let mut carried_on = Scene::seed_1(Vantage::Server);
+    carried_on.send(1900, true, PUSH, 65535, 50);
+    let mut abort = Scene::exchange(Vantage::Observer);
+    let reset = TcpPacket { flags: RST_ACK, ..abort.client.clone() };
+    abort.inject(900, true, &reset);
+    let text = [carried_on, abort].map(|scene| scene.report(Output::Json)).concat();
+    let mut kinds = Vec::new();
+    for line in text.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&object).map(|e| format!("{} {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:?}\n{line}");
+        let mut names = BTreeSet::new();
+        fields(&object, "", &mut names);
+        assert_eq!(names, expected, "all fields, and no others");
+        kinds.push(object["kind"].as_str().unwrap().to_owned());
+
+        for (name, wrong) in
+            [("kind", "rst"), ("severity", "fatal"), ("flags", "RST;ACK"), ("src_addr", "x"), ("time", "")]
+        {
+            let mut object = object.clone();
+            object[name] = wrong.into();
+            assert!(!validator.is_valid(&object), "{name} {wrong}");
+        }
+    }
+    assert_eq!(kinds, ["ttl-rst-mismatch", "rst-seq-data", "rst-abort", "rst-close-unread"]);
 }
 
 #[test]
