@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     counters::{Counter, Cpu},
     event::{Event, Hook},
-    flow::{TcpFlags, Watch},
+    flow::{TcpFlags, Watch, history},
     passage::Passage,
     service::ServiceCounter,
     table::{self, Storage},
@@ -107,6 +107,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if quiet {
             passage.stamp = Stamp::of(passage.now).next(last);
             note = second_passed(passage.stamp);
+            if history::has_news(d, packet) {
+                self.chronicle(passage);
+            }
         } else {
             passage.now = self.clock.fine();
             passage.stamp = Stamp::of(passage.now).next(last);
@@ -118,6 +121,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             let d = &mut flow.ends[sender];
             let again = track::advance(d, &passage.packet, passage.stamp, passage.learn == EVERYTHING);
             passage.count(ServiceCounter::Retransmit, again);
+            if again && let Some((flow, extra)) = self.storage.whole(passage.index) {
+                history::note_repeated(flow, extra, sender);
+            }
         }
         let Some(flow) = self.storage.flow(passage.index) else { return };
         track::record(flow, sender, &passage.packet.segment(passage.stamp));

@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
-    flow::{Bits, End, Flow, HeadBits, RECORDED, Reset, Segment, Side, TcpFlags, Watch},
+    flow::{Bits, End, Extra, Flow, HeadBits, RECORDED, Reset, Segment, Side, TcpFlags, Watch},
     seq::SeqNumber,
     table::Worth,
     time::{Stamp, millis, stamp_nanos},
@@ -66,7 +66,8 @@ pub fn open(flow: &mut Flow, first: &Packet, now: u64) {
 
 /// Begins a new connection of the same addresses and ports; the old one's final numbers stay as a tombstone.
 #[inline(never)]
-pub fn renew(flow: &mut Flow, first: &Packet, now: u64) {
+pub fn renew(flow: &mut Flow, extra: &mut Extra, first: &Packet, now: u64) {
+    clear(extra);
     flow.head.tomb_nxt = [flow.ends[0].nxt, flow.ends[1].nxt];
     flow.head.bits.set(HeadBits::TOMBSTONE);
     let (closed, how) = (flow.head.closed, flow.head.how);

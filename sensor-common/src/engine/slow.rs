@@ -4,7 +4,7 @@ use super::{Engine, NOTHING, Ring, emit::LOST};
 use crate::{
     counters::Counter,
     detect::{Evidence, RstClass, forged},
-    flow::{Bits, HeadBits, TcpFlags, Watch},
+    flow::{Bits, HeadBits, TcpFlags, Watch, history},
     kind::Kind,
     passage::{Passage, Rule},
     seq::SeqNumber,
@@ -26,11 +26,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let flags = passage.packet.flags;
         if flags.any(TcpFlags::RST) {
             passage.learn = NOTHING;
+            self.chronicle(passage);
             self.reset(passage);
         } else {
             if flags.any(TcpFlags::SYN) {
                 self.syn(passage);
             }
+            self.chronicle(passage);
             if passage.learn != NOTHING {
                 self.meet(passage);
                 self.after_reset(passage);
@@ -45,6 +47,16 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             self.conclude(passage);
             self.tell(passage);
             self.watch_on(passage);
+        }
+    }
+
+    /// Notes in the flow's history what is new. Before the judgement, so that a finding shows its own segment in it, and after
+    /// a SYN, which may have begun the history anew.
+    #[inline(never)]
+    pub(super) fn chronicle(&mut self, passage: &mut Passage) {
+        let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
+        if history::has_news(&flow.ends[passage.packet.sender()], &passage.packet) {
+            history::note(flow, extra, &passage.packet);
         }
     }
 
