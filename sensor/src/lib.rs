@@ -11,5 +11,6 @@ pub mod kernel;
 pub mod lab;
 pub mod replay;
 pub mod report;
+pub mod sweep;
 #[cfg(feature = "trace")]
 mod trace;
