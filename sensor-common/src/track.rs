@@ -3,7 +3,10 @@
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
-    flow::{Bits, End, Extra, Flow, HeadBits, RECORDED, Reset, Segment, Side, TcpFlags, Watch},
+    flow::{
+        Bits, End, Extra, Flow, HeadBits, RECORDED, Reset, Segment, Side, TcpFlags, Watch,
+        history::{PURE_ACK, is_pure_ack},
+    },
     seq::SeqNumber,
     table::Worth,
     time::{Stamp, millis, stamp_nanos},
@@ -153,6 +156,9 @@ pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool 
         d.ack_at = at;
     }
     d.flags = d.flags.with(packet.flags);
+    if is_pure_ack(packet) {
+        d.flags = d.flags.with(PURE_ACK);
+    }
     if packet.len > 0 {
         d.data = d.data.saturating_add(1);
     }

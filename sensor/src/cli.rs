@@ -54,6 +54,9 @@ pub struct Attach {
     /// Stop after so many seconds.
     #[arg(long, value_name = "SECS")]
     pub duration: Option<u64>,
+    /// Tell also of each connection that ended: who, how, how much.
+    #[arg(long)]
+    pub records: bool,
     /// How to report.
     #[command(flatten)]
     pub report: Report,
@@ -74,6 +77,9 @@ pub struct Replay {
     /// Connections followed at a time, 448 bytes each; rounded up to a power of two.
     #[arg(long, value_name = "N", default_value_t = FLOWS, value_parser = flows())]
     pub flows: u32,
+    /// Tell also of each connection that ended: who, how, how much. What the capture's end cuts off ends with it.
+    #[arg(long)]
+    pub records: bool,
     /// How to report.
     #[command(flatten)]
     pub report: Report,

@@ -20,11 +20,13 @@ use crate::{
 mod frames;
 mod guess;
 mod net;
+mod records;
 
 pub use net::Net;
 
 use frames::Frames;
 use guess::Guess;
+use records::Records;
 
 /// Reads the capture and reports on stdout.
 ///
@@ -37,7 +39,8 @@ pub fn run(options: &cli::Replay) -> Result<Tally, Failure> {
     let input: Box<dyn Read> = if piped { Box::new(io::stdin()) } else { Box::new(open(file)?) };
     let name = if piped { "stdin".to_owned() } else { file.display().to_string() };
     let reader = Reader::new(input).map_err(|cause| Failure::Capture { file: name.clone(), cause })?;
-    let replay = Replay::new(options.flows, options.report.style(), options.local.clone(), piped);
+    let mut replay = Replay::new(options.flows, options.report.style(), options.local.clone(), piped);
+    replay.records = options.records.then(|| Records::of(&replay.host));
     let (tally, damage) = replay.read(reader)?;
     damage.map_or(Ok(tally), |cause| Err(Failure::Capture { file: name, cause }))
 }
@@ -60,6 +63,8 @@ struct Replay {
     /// Whether somebody may be waiting for each finding.
     prompt: bool,
     segments: u64,
+    /// Where flows are told of, too.
+    records: Option<Records>,
     /// Frames of link types that are not supported, and the error for the first.
     skipped: BTreeMap<u32, u64>,
 }
@@ -75,6 +80,7 @@ impl Replay {
             reporter: Reporter::new(out, style, WallClock::epoch()),
             prompt,
             segments: 0,
+            records: None,
             skipped: BTreeMap::new(),
         }
     }
@@ -89,6 +95,7 @@ impl Replay {
             match reader.next_frame() {
                 Ok(Some(frame)) => {
                     let interface = frame.interface;
+                    self.sweep(frame.time)?;
                     if self.judge(&frame) {
                         self.tell(reader.interface_name(interface))?;
                     }
@@ -96,6 +103,9 @@ impl Replay {
                 Ok(None) => break,
                 Err(error) => damage = self.skip(error),
             }
+        }
+        if let Some(records) = &mut self.records {
+            records.finish(&self.host, &mut self.reporter)?;
         }
         let nothing = self.host.cpu().get(Counter::Packets) == 0;
         let notes = self.notes();
@@ -127,11 +137,21 @@ impl Replay {
         self.local.extend(guess.local());
         self.guessed = !self.local.is_empty();
         for frame in guess.frames() {
+            self.sweep(frame.time)?;
             if self.judge(&frame) {
                 self.tell(reader.interface_name(frame.interface))?;
             }
         }
         Ok(damage)
+    }
+
+    /// Tells of the flows that ended before `time`.
+    #[inline]
+    fn sweep(&mut self, time: u64) -> io::Result<()> {
+        match &mut self.records {
+            Some(records) => records.until(time, &self.host, &mut self.reporter),
+            None => Ok(()),
+        }
     }
 
     /// Judges a frame. Whether there is anything to tell.
@@ -178,6 +198,7 @@ impl Replay {
             .skipped
             .iter()
             .map(|(link, n)| format!("skipped: {n} frames of link type {link}, which is not supported"));
-        guess.into_iter().chain(skipped).collect()
+        let missed = self.records.as_ref().and_then(|records| records.note(&self.host));
+        guess.into_iter().chain(skipped).chain(missed).collect()
     }
 }

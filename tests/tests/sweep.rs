@@ -97,8 +97,9 @@ fn each_end_is_told_once_and_at_its_time() {
     ];
     assert_eq!(ends, expected);
     assert_eq!(bench.missed(), 0);
-    bench.judged.sort_unstable();
-    assert_eq!(bench.judged, (1001..=1006).map(|port| (4, port)).collect::<Vec<_>>());
+    bench.judged.sort_by_key(|(_, port)| *port);
+    assert!(bench.judged.iter().all(|(when, _)| (3..=4).contains(when)), "{:?}", bench.judged);
+    assert!(bench.judged.iter().map(|(_, port)| *port).eq(1001..=1006), "{:?}", bench.judged);
     let silent = &bench.told.iter().find(|(_, record)| record.ending == Ending::Silence).unwrap().1;
     assert_eq!((silent.conn_state, silent.duration()), ("S0", 0));
 }

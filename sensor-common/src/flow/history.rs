@@ -125,6 +125,13 @@ impl History {
     }
 }
 
+impl core::fmt::Display for History {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        use core::fmt::Write as _;
+        self.letters().try_for_each(|letter| f.write_char(letter))
+    }
+}
+
 /// Whether a segment may have news for the history: read from its sender's own numbers, as they were before it.
 #[inline(always)]
 pub fn has_news(d: &End, packet: &Packet) -> bool {
@@ -133,9 +140,16 @@ pub fn has_news(d: &End, packet: &Packet) -> bool {
     control || first || (packet.win == 0 && d.windows as u16 != 0)
 }
 
+/// Whether a segment is an acknowledgment and nothing else.
+#[inline(always)]
+pub fn is_pure_ack(packet: &Packet) -> bool {
+    let kind = TcpFlags::SYN.with(TcpFlags::FIN).with(TcpFlags::RST).with(TcpFlags::ACK);
+    packet.len == 0 && packet.flags.0 & kind.0 == TcpFlags::ACK.0
+}
+
 /// Notes a segment in its flow's history; its sender's numbers are as they were before it.
 #[inline(always)]
-pub fn note(flow: &mut Flow, extra: &mut Extra, packet: &Packet) {
+pub fn note(flow: &Flow, extra: &mut Extra, packet: &Packet) {
     let sender = packet.sender();
     let originator = sender != flow.head.server() as usize;
     let mut history = History(extra.history);
@@ -173,12 +187,8 @@ pub fn note(flow: &mut Flow, extra: &mut Extra, packet: &Packet) {
         history.push(Letter::Data, originator);
     }
     if control.is_none() {
-        if packet.len == 0 && packet.flags.any(TcpFlags::ACK) {
-            let d = &mut flow.ends[sender];
-            d.flags = d.flags.with(PURE_ACK);
-            if !history.has(Letter::Ack, originator) {
-                history.push(Letter::Ack, originator);
-            }
+        if is_pure_ack(packet) && !history.has(Letter::Ack, originator) {
+            history.push(Letter::Ack, originator);
         }
         if packet.win == 0 && !history.has(Letter::Window, originator) {
             history.push(Letter::Window, originator);

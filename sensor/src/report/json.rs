@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{Finding, Mark, rfc3339};
 
 /// Version of the objects: fields may be added within one, nothing else.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 #[derive(Serialize)]
 struct Object<'a> {
