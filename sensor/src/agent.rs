@@ -236,7 +236,7 @@ fn account(drained: Drained, submitted: u64) -> Vec<String> {
 }
 
 /// Now, on the clock that the kernel program goes by: nanoseconds.
-fn monotonic() -> u64 {
+pub(crate) fn monotonic() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: a valid place to write to; this clock always exists.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };

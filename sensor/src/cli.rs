@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{io, path::PathBuf};
+use std::{io, net::IpAddr, path::PathBuf};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::{
@@ -32,6 +32,8 @@ pub enum Verb {
     Attach(Attach),
     /// Read a capture through the same engine.
     Replay(Replay),
+    /// List the connections that a running sensor follows.
+    Flows(Flows),
     /// Show a forged reset being caught, in a network of its own.
     Demo(Demo),
 }
@@ -83,6 +85,26 @@ pub struct Replay {
     /// How to report.
     #[command(flatten)]
     pub report: Report,
+}
+
+/// List the connections that a running sensor follows, the latest first. Needs root.
+#[derive(Clone, Debug, Args)]
+pub struct Flows {
+    /// Tell of those that end, from now on, instead of those that live.
+    #[arg(long)]
+    pub closed: bool,
+    /// Only those of this address, on either side.
+    #[arg(long, value_name = "ADDR")]
+    pub ip: Option<IpAddr>,
+    /// Only those of this port, on either side.
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Show so many at the most.
+    #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
+    pub limit: usize,
+    /// `compact` is for people, `json` is one object a line.
+    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
+    pub output: Output,
 }
 
 /// Show a forged reset being caught, in a network of its own.

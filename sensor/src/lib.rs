@@ -5,6 +5,7 @@ pub mod capture;
 pub mod cli;
 pub mod demo;
 pub mod failure;
+pub mod flows;
 pub mod host;
 pub mod interrupt;
 pub mod kernel;

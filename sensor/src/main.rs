@@ -11,7 +11,7 @@ use sensor::{
     cli::{Cli, Verb},
     demo,
     failure::Failure,
-    replay,
+    flows, replay,
 };
 
 fn main() -> ExitCode {
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
 fn run(verb: &Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Attach(options) => agent::attach(options).map(|()| ExitCode::SUCCESS),
+        Verb::Flows(options) => flows::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Demo(options) => demo::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Replay(options) => {
             let worst = replay::run(options)?.worst();

@@ -50,6 +50,17 @@ impl AtRest for () {
     fn judge(&mut self, _index: usize, _flow: &Flow, _extra: &Extra, _now: u64) {}
 }
 
+/// The silence after which a flow ([`settled`]) is over.
+pub fn patience(flow: &Flow) -> u64 {
+    if closed(flow).is_some() {
+        LINGER
+    } else if flow.head.watch.any(Watch::EMBRYONIC) {
+        EMBRYONIC
+    } else {
+        ESTABLISHED
+    }
+}
+
 /// What is remembered of a slot.
 #[derive(Clone, Copy, Debug, Default)]
 struct Mark {
@@ -176,22 +187,18 @@ impl Sweeper {
         let idle = quiet(&flow, coarse, now);
         mark.note = note;
         let embryonic = flow.head.watch.any(Watch::EMBRYONIC);
-        let closed = closed(&flow);
-        let silence = if embryonic { EMBRYONIC } else { ESTABLISHED };
         let due = if idle < REST {
             0
         } else if mark.told {
             NEVER
-        } else if closed.is_some() {
-            LINGER
         } else {
-            silence
+            patience(&flow)
         };
         mark.due = (due / SECOND) as u16;
         if !mark.told && due != 0 && idle >= due {
             mark.told = true;
             mark.due = (NEVER / SECOND) as u16;
-            ended.push(Record::of(&flow, &extra, closed.unwrap_or(Ending::Silence), idle, now));
+            ended.push(Record::of(&flow, &extra, closed(&flow).unwrap_or(Ending::Silence), idle, now));
         }
         let short = flow.ends[0].segments.saturating_add(flow.ends[1].segments) <= SHORT;
         if idle >= REST && !judged && (embryonic || short) {

@@ -9,7 +9,7 @@ use std::{
 
 use sensor_common::{
     flow::Side,
-    record::{Record, Total},
+    record::{Ending, Record, Total},
 };
 use serde::Serialize;
 
@@ -29,7 +29,8 @@ struct Object<'a> {
     r#type: &'static str,
     time: String,
     start: String,
-    ended: &'static str,
+    /// Null while it lives.
+    ended: Option<&'static str>,
     client_addr: String,
     client_port: u16,
     server_addr: String,
@@ -80,6 +81,11 @@ impl<'a> Told<'a> {
 
     fn client(&self) -> Side {
         self.record.server.other()
+    }
+
+    /// The record itself.
+    pub fn record(&self) -> &Record {
+        self.record
     }
 
     /// Both ends, who asked first.
@@ -133,7 +139,7 @@ impl<'a> Told<'a> {
             r#type: "flow",
             time: rfc3339(self.clock.nanos(record.last)),
             start: rfc3339(self.clock.nanos(record.first)),
-            ended: record.ending.id(),
+            ended: (record.ending != Ending::Live).then(|| record.ending.id()),
             client_addr: from.ip().to_string(),
             client_port: from.port(),
             server_addr: to.ip().to_string(),
