@@ -99,6 +99,9 @@ pub struct Flows {
     /// Only those of this port, on either side.
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
+    /// The sensor that runs as this process [default: the one that was started last].
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
     /// Show so many at the most.
     #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
     pub limit: usize,

@@ -34,11 +34,11 @@ const ROUND: Duration = Duration::from_secs(1);
 ///
 /// If no sensor runs or it cannot be looked at; or the output cannot be written.
 pub fn run(options: &cli::Flows) -> Result<(), Failure> {
-    let running = Running::find()?;
+    let running = Running::find(options.pid)?;
     if running.sensors > 1 {
         let others = running.sensors - 1;
         // Nobody may be listening there.
-        let _ = writeln!(io::stderr(), "{others} other sensors run here; this is of the one that was started last");
+        let _ = writeln!(io::stderr(), "{others} other sensors run here; this is the latest; --pid names another");
     }
     if options.closed { follow(&running, options) } else { list(&running, options) }
 }

@@ -115,7 +115,7 @@ pub enum KernelError {
         cause: io::Error,
     },
     /// No sensor is loaded.
-    #[error("no running sensor found; start one (sensor attach), and ask again while it runs")]
+    #[error("no running sensor found (or not as that process); start one with sensor attach, and ask while it runs")]
     NoSensor,
     /// A running sensor's maps are not laid out as this one's.
     #[error("the running sensor's map {0} is not of this version; ask with the binary that runs, or restart it")]

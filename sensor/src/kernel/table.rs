@@ -1,6 +1,10 @@
 //! The flow table in the kernel's maps, read where it lies: mapped read-only, no system call for each flow.
 
-use std::{io, os::fd::AsFd as _, os::fd::AsRawFd as _, ptr::NonNull};
+use std::{
+    fs, io,
+    os::fd::{AsFd as _, AsRawFd as _},
+    ptr::NonNull,
+};
 
 use aya::{
     maps::{Map, MapData, MapInfo, PerCpuArray},
@@ -97,16 +101,18 @@ pub struct Running {
 }
 
 impl Running {
-    /// Finds the sensor that was started last.
+    /// Finds the sensor that runs as process `pid`, else the one that was started last.
     ///
     /// # Errors
     ///
     /// If there is none, or it may not be looked at, or it is of another version.
-    pub fn find() -> Result<Self, KernelError> {
+    pub fn find(pid: Option<u32>) -> Result<Self, KernelError> {
         privilege::check_inspect()?;
+        let held = pid.map(programs);
         let mut sensors: Vec<(u32, Vec<u32>)> = loaded_programs()
             .filter_map(Result::ok)
             .filter(|program| program.name_as_str() == Some(TC_INGRESS))
+            .filter(|program| held.as_ref().is_none_or(|held| held.contains(&program.id())))
             .filter_map(|program| Some((program.id(), program.map_ids().ok()??)))
             .collect();
         sensors.sort_unstable();
@@ -139,4 +145,13 @@ impl Running {
     pub fn counters(&self) -> Result<Cpu, KernelError> {
         total(&self.cpus)
     }
+}
+
+/// The ids of the programs that a process has open.
+fn programs(pid: u32) -> Vec<u32> {
+    let files = fs::read_dir(format!("/proc/{pid}/fdinfo")).into_iter().flatten();
+    files
+        .filter_map(|file| fs::read_to_string(file.ok()?.path()).ok())
+        .filter_map(|info| info.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok()))
+        .collect()
 }

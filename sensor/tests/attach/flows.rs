@@ -27,21 +27,25 @@ fn flows_live_and_end() {
     let mut attached = Running::attach(lab.server().netns(), &["-i", WAN, "--records", "--output", "json"]);
     let mut pair = lab.connect(Family::V4).unwrap();
     let port = pair.client_port().unwrap().to_string();
+    let pid = attached.pid().to_string();
     pair.exchange().unwrap();
 
-    let (code, stdout, stderr) = output(&["flows", "--port", &port]);
-    assert_eq!(code, Some(0), "{stderr}");
+    let flows = |arguments: &[&'static str]| {
+        let (code, stdout, stderr) = output(&[&["flows", "--pid", &pid], arguments].concat());
+        assert_eq!(code, Some(0), "{stderr}");
+        stdout
+    };
+    let stdout = flows(&["--ip", "198.51.100.10"]);
     let row = stdout.lines().find(|line| line.contains(&format!("198.51.100.10:{port}"))).expect(&stdout);
     assert!(row.contains("203.0.113.10:8080") && stdout.starts_with("CLIENT "), "{stdout}");
     assert!(stdout.ends_with("1 of 1 connections\n"), "{stdout}");
-    let (_, stdout, _) = output(&["flows", "--port", &port, "--output", "json"]);
+    let stdout = flows(&["--port", "8080", "--output", "json"]);
     let flow: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((&flow["type"], &flow["ended"], &flow["roles_known"]), (&"flow".into(), &Value::Null, &true.into()));
     assert!(flow["client"]["bytes"].as_u64() > Some(0) && flow["server"]["bytes"].as_u64() > Some(0), "{flow}");
-    let (_, stdout, _) = output(&["flows", "--ip", "192.0.2.1"]);
-    assert!(stdout.ends_with("0 of 0 connections\n"), "{stdout}");
+    assert!(flows(&["--ip", "192.0.2.1"]).ends_with("0 of 0 connections\n"));
 
-    let mut follow = sensor(&["flows", "--closed", "--port", &port, "--limit", "1"]);
+    let mut follow = sensor(&["flows", "--pid", &pid, "--closed", "--port", &port, "--limit", "1"]);
     follow.stdout(Stdio::piped());
     let mut followed = Running::spawn(None, follow);
     thread::sleep(Duration::from_secs(1));
@@ -56,4 +60,8 @@ fn flows_live_and_end() {
     attached.signal(libc::SIGTERM);
     assert_eq!(attached.end(Duration::from_secs(5)).code(), Some(0));
     assert!(attached.stderr.text().contains("records: told "), "{}", attached.stderr.text());
+    drop(attached);
+    let (code, _, stderr) = output(&["flows", "--pid", &pid]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.starts_with("sensor: no running sensor found") && stderr.lines().count() == 1, "{stderr}");
 }
