@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     counters::{Counter, Cpu},
     event::{Event, Hook},
-    flow::{TcpFlags, Watch},
+    flow::{TcpFlags, Watch, history},
     passage::Passage,
     service::ServiceCounter,
     table::{self, Storage},
@@ -141,6 +141,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
         passage.stamp = Stamp::of(passage.now).next(d.last);
         let note = (passage.stamp.0 ^ d.last.0) >> 20 != 0;
+        if history::has_news(d, packet) {
+            self.chronicle(passage);
+        }
         self.learn(passage);
         if passage.service != 0 {
             self.account(passage);
@@ -160,6 +163,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             let d = &mut flow.ends[sender];
             let again = track::advance(d, &passage.packet, passage.stamp, passage.learn == EVERYTHING);
             passage.count(ServiceCounter::Retransmit, again);
+            if again && let Some((flow, extra)) = self.storage.whole(passage.index) {
+                history::note_repeated(flow, extra, sender);
+            }
         }
         let Some(flow) = self.storage.flow(passage.index) else { return };
         track::record(flow, sender, &passage.packet.segment(passage.stamp));

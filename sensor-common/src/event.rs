@@ -98,7 +98,7 @@ pub struct Event {
     pub detail: [u32; 2],
     /// The flow before the segment: both sides' numbers and the recorder.
     pub flow: Flow,
-    /// The flow's cold state before the segment.
+    /// The flow's cold state before the segment, which its history ends with.
     pub extra: Extra,
 }
 

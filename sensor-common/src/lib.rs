@@ -18,6 +18,7 @@ pub mod kind;
 pub mod limit;
 mod opaque;
 pub mod passage;
+pub mod record;
 pub mod seq;
 pub mod service;
 pub mod table;

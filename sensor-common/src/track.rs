@@ -3,7 +3,10 @@
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
-    flow::{Bits, End, Flow, HeadBits, RECORDED, Reset, Segment, Side, TcpFlags, Watch},
+    flow::{
+        Bits, End, Extra, Flow, HeadBits, RECORDED, Reset, Segment, Side, TcpFlags, Watch,
+        history::{PURE_ACK, is_pure_ack},
+    },
     seq::SeqNumber,
     table::Worth,
     time::{Stamp, millis, stamp_nanos},
@@ -66,7 +69,8 @@ pub fn open(flow: &mut Flow, first: &Packet, now: u64) {
 
 /// Begins a new connection of the same addresses and ports; the old one's final numbers stay as a tombstone.
 #[inline(never)]
-pub fn renew(flow: &mut Flow, first: &Packet, now: u64) {
+pub fn renew(flow: &mut Flow, extra: &mut Extra, first: &Packet, now: u64) {
+    clear(extra);
     flow.head.tomb_nxt = [flow.ends[0].nxt, flow.ends[1].nxt];
     flow.head.bits.set(HeadBits::TOMBSTONE);
     let (closed, how) = (flow.head.closed, flow.head.how);
@@ -152,6 +156,9 @@ pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool 
         d.ack_at = at;
     }
     d.flags = d.flags.with(packet.flags);
+    if is_pure_ack(packet) {
+        d.flags = d.flags.with(PURE_ACK);
+    }
     if packet.len > 0 {
         d.data = d.data.saturating_add(1);
     }

@@ -1,5 +1,7 @@
 //! The agent: load, attach, drain, report, and leave nothing behind.
 
+mod records;
+
 use std::{
     collections::HashMap,
     future::Future,
@@ -9,12 +11,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use sensor_common::{counters::Counter, event::Event};
+use sensor_common::{counters::Counter, event::Event, flow::LinkId, record::Record};
 use tokio::{
-    runtime::Runtime,
+    runtime::{Builder, Runtime},
     sync::{mpsc, oneshot},
     time,
 };
+
+use records::Records;
 
 use crate::{
     cli,
@@ -45,6 +49,7 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let ignore_vlans = interfaces.iter().any(|interface| strips_vlans(interface));
     let mut agent =
         Agent::load(&Options { flows: options.flows, both_directions, ignore_vlans, ..Options::default() })?;
+    agent.records = options.records;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
     for interface in &interfaces {
@@ -113,6 +118,8 @@ pub struct Agent {
     kernel: Kernel,
     interfaces: HashMap<u32, String>,
     present: Vec<Presence>,
+    /// Whether connections that ended are told of, too.
+    records: bool,
 }
 
 impl Agent {
@@ -122,7 +129,7 @@ impl Agent {
     ///
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
-        Ok(Self { kernel: Kernel::load(options)?, interfaces: HashMap::new(), present: Vec::new() })
+        Ok(Self { kernel: Kernel::load(options)?, interfaces: HashMap::new(), present: Vec::new(), records: false })
     }
 
     /// Attaches to an interface of the calling thread's network namespace.
@@ -152,13 +159,17 @@ impl Agent {
         let clock = WallClock::matching(monotonic(), SystemTime::now());
         let names = std::mem::take(&mut self.interfaces);
         let present = std::mem::take(&mut self.present);
+        let (sweep, ended) = match self.records {
+            true => Some(Records::start(self.kernel.table()?).map_err(Failure::Loop)?).unzip(),
+            false => (None, None),
+        };
         let (drained, writer, gone) = runtime.block_on(async {
             let (mut drain, records) = Drain::new(self.kernel.events()?).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets);
-            let writer = write(records, reporter, names, failed).map_err(Failure::Loop)?;
+            let writer = write((records, ended), reporter, names, failed).map_err(Failure::Loop)?;
             let mut gone = None;
             tokio::select! {
                 end = drain.run() => end.map_err(Failure::Loop)?,
@@ -170,8 +181,10 @@ impl Agent {
             drain.empty();
             Ok::<_, Failure>((drain.drained(), writer, gone))
         })?;
+        let swept = sweep.map(Records::end);
         let counters = self.kernel.counters()?;
-        let notes = account(drained, counters.get(Counter::Submitted));
+        let mut notes = account(drained, counters.get(Counter::Submitted));
+        notes.extend(swept.and_then(|account| account(&counters)));
         let reporter = finished(writer, &notes)??;
         reporter.finish(&counters, &notes)?;
         gone.map_or(Ok(()), |interface| Err(KernelError::Gone { interface }.into()))
@@ -195,25 +208,54 @@ async fn all_gone(mut present: Vec<Presence>) -> String {
 /// A thread that tells what comes through the queue: stdout may block it, and nobody else. It ends with the queue, or at the
 /// first error.
 fn write<W: Write + Send + 'static>(
-    mut records: mpsc::Receiver<Bytes>,
+    (mut events, mut ended): (mpsc::Receiver<Bytes>, Option<mpsc::Receiver<Record>>),
     mut reporter: Reporter<W>,
     names: HashMap<u32, String>,
     failed: oneshot::Sender<()>,
 ) -> io::Result<JoinHandle<io::Result<Reporter<W>>>> {
+    // For waiting alone: the thread may block, and does so on stdout.
+    let runtime = Builder::new_current_thread().build()?;
     std::thread::Builder::new().name("report".into()).spawn(move || {
         // Dropped with the thread, which tells the drain that nobody writes any more.
         let _failed = failed;
-        while let Some(record) = records.blocking_recv() {
-            if let Some(event) = Event::decode(&record) {
-                let interface = names.get(&event.flow.head.key.link.ifindex).map(String::as_str);
-                reporter.event(&event, Place { interface, frame: None })?;
+        let place = |link: LinkId| Place { interface: names.get(&link.ifindex).map(String::as_str), frame: None };
+        while let Some(news) = runtime.block_on(next(&mut events, &mut ended)) {
+            match news {
+                News::Event(record) => {
+                    if let Some(event) = Event::decode(&record) {
+                        reporter.event(&event, place(event.flow.head.key.link))?;
+                    }
+                }
+                News::Ended(record) => reporter.record(&record, place(record.key.link))?,
             }
-            if records.is_empty() {
+            if events.is_empty() && ended.as_ref().is_none_or(mpsc::Receiver::is_empty) {
                 reporter.flush()?;
             }
         }
         Ok(reporter)
     })
+}
+
+/// What there is to tell.
+enum News {
+    Event(Bytes),
+    Ended(Box<Record>),
+}
+
+/// The next thing to tell, findings first; none when both queues are closed.
+async fn next(events: &mut mpsc::Receiver<Bytes>, ended: &mut Option<mpsc::Receiver<Record>>) -> Option<News> {
+    let record = async {
+        match ended {
+            Some(ended) => ended.recv().await,
+            None => None,
+        }
+    };
+    tokio::select! {
+        biased;
+        Some(event) = events.recv() => Some(News::Event(event)),
+        Some(record) = record => Some(News::Ended(Box::new(record))),
+        else => None,
+    }
 }
 
 /// Waits for the writer, but not for ever: whoever reads stdout may have stopped. `notes` then go to stderr, for the summary
@@ -243,7 +285,7 @@ fn account(drained: Drained, submitted: u64) -> Vec<String> {
 }
 
 /// Now, on the clock that the kernel program goes by: nanoseconds.
-fn monotonic() -> u64 {
+pub(crate) fn monotonic() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: a valid place to write to; this clock always exists.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{fs::File, io, path::PathBuf};
+use std::{fs::File, io, net::IpAddr, path::PathBuf};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::{
@@ -33,6 +33,8 @@ pub enum Verb {
     Attach(Attach),
     /// Read a capture through the same engine.
     Replay(Replay),
+    /// List the connections that a running sensor follows.
+    Flows(Flows),
     /// Show a forged reset being caught, in a network of its own.
     Demo(Demo),
     /// Say what an id means: a kind of finding, or a piece of evidence.
@@ -59,6 +61,9 @@ pub struct Attach {
     /// Stop after so many seconds.
     #[arg(long, value_name = "SECS")]
     pub duration: Option<u64>,
+    /// Tell also of each connection that ended: who, how, how much.
+    #[arg(long)]
+    pub records: bool,
     /// How to report.
     #[command(flatten)]
     pub report: Report,
@@ -79,9 +84,35 @@ pub struct Replay {
     /// Connections followed at a time, 448 bytes each; rounded up to a power of two.
     #[arg(long, value_name = "N", default_value_t = FLOWS, value_parser = flows())]
     pub flows: u32,
+    /// Tell also of each connection that ended: who, how, how much. What the capture's end cuts off ends with it.
+    #[arg(long)]
+    pub records: bool,
     /// How to report.
     #[command(flatten)]
     pub report: Report,
+}
+
+/// List the connections that a running sensor follows, the latest first. Needs root.
+#[derive(Clone, Debug, Args)]
+pub struct Flows {
+    /// Tell of those that end, from now on, instead of those that live.
+    #[arg(long)]
+    pub closed: bool,
+    /// Only those of this address, on either side.
+    #[arg(long, value_name = "ADDR")]
+    pub ip: Option<IpAddr>,
+    /// Only those of this port, on either side.
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// The sensor that runs as this process [default: the one that was started last].
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+    /// Show so many at the most.
+    #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
+    pub limit: usize,
+    /// `compact` is for people, `json` is one object a line.
+    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
+    pub output: Output,
 }
 
 /// Show a forged reset being caught, in a network of its own.

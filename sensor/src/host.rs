@@ -13,6 +13,8 @@ use sensor_common::{
 };
 use zerocopy::FromZeros;
 
+use crate::sweep::Slots;
+
 /// The engine with its own table, its findings in a list.
 pub struct Host {
     memory: Memory,
@@ -90,6 +92,21 @@ impl Host {
     /// The services, used or not.
     pub fn services(&self) -> &[Service] {
         &self.memory.services
+    }
+}
+
+impl Slots for Host {
+    fn buckets(&self) -> usize {
+        self.memory.buckets.len()
+    }
+
+    fn bucket(&self, index: usize) -> Bucket {
+        self.memory.buckets.get(index).copied().unwrap_or_default()
+    }
+
+    fn flow(&self, index: usize) -> (Flow, Extra) {
+        let (flow, extra) = (self.memory.flows.get(index), self.memory.extras.get(index));
+        (flow.copied().unwrap_or_default(), extra.copied().unwrap_or_default())
     }
 }
 

@@ -6,6 +6,9 @@ mod error;
 mod ioctl;
 mod netdev;
 mod privilege;
+mod table;
+
+use std::borrow::Borrow;
 
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
@@ -25,6 +28,7 @@ pub use drain::{Drain, Drained};
 pub use error::KernelError;
 pub use ioctl::{Presence, strips_vlans};
 pub use netdev::{default_interface, interface_index};
+pub use table::{Running, Table};
 
 /// The production object, built by `cargo xtask build-ebpf`.
 #[cfg(not(feature = "trace"))]
@@ -147,14 +151,16 @@ impl Kernel {
     /// The counters of all CPUs together.
     pub fn counters(&self) -> Result<Cpu, KernelError> {
         let map = self.ebpf.map("CPUS").ok_or(KernelError::Missing("CPUS"))?;
-        let locals: PerCpuArray<_, Bytes<{ size_of::<Local>() }>> = map.try_into().map_err(KernelError::map)?;
-        let mut sum = Cpu::default();
-        for bytes in locals.get(&0, 0).map_err(KernelError::map)?.iter() {
-            if let Ok(local) = Local::read_from_bytes(&bytes.0) {
-                sum.add(&local.cpu);
-            }
-        }
-        Ok(sum)
+        total(&map.try_into().map_err(KernelError::map)?)
+    }
+
+    /// The flow table, to be read while the program writes it.
+    pub fn table(&self) -> Result<Table, KernelError> {
+        let map = |name| match self.ebpf.map(name) {
+            Some(aya::maps::Map::Array(data)) => Ok(data),
+            _ => Err(KernelError::Missing(name)),
+        };
+        Table::new(map("BUCKETS")?, map("FLOWS")?, map("EXTRAS")?)
     }
 
     /// Sets the time that a program with [`ClockSource::Test`] goes by, in nanoseconds.
@@ -169,6 +175,17 @@ impl Kernel {
     pub fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
+}
+
+/// The counters of all CPUs together.
+fn total(cpus: &PerCpuArray<impl Borrow<MapData>, Bytes<{ size_of::<Local>() }>>) -> Result<Cpu, KernelError> {
+    let mut sum = Cpu::default();
+    for bytes in cpus.get(&0, 0).map_err(KernelError::map)?.iter() {
+        if let Ok(local) = Local::read_from_bytes(&bytes.0) {
+            sum.add(&local.cpu);
+        }
+    }
+    Ok(sum)
 }
 
 /// The program with this name and type.

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod demo;
 pub mod explain;
 pub mod failure;
+pub mod flows;
 pub mod host;
 pub mod interrupt;
 pub mod kernel;
@@ -14,5 +15,6 @@ pub mod lab;
 pub mod replay;
 pub mod report;
 pub mod schema;
+pub mod sweep;
 #[cfg(feature = "trace")]
 mod trace;

@@ -11,7 +11,7 @@ use sensor::{
     cli::{Cli, Verb},
     demo, explain,
     failure::Failure,
-    replay, schema,
+    flows, replay, schema,
 };
 
 fn main() -> ExitCode {
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
 fn run(verb: &Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Attach(options) => agent::attach(options).map(|()| ExitCode::SUCCESS),
+        Verb::Flows(options) => flows::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Demo(options) => demo::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Explain(options) => explain::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Schema => schema::run().map(|()| ExitCode::SUCCESS),

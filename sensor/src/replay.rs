@@ -21,11 +21,13 @@ use crate::{
 mod frames;
 mod guess;
 mod net;
+mod records;
 
 pub use net::Net;
 
 use frames::Frames;
 use guess::Guess;
+use records::Records;
 
 /// Reads the capture and reports on stdout.
 ///
@@ -39,7 +41,8 @@ pub fn run(options: &cli::Replay) -> Result<Tally, Failure> {
     let packets = options.report.packets(Some(&input))?;
     let name = if piped { "stdin".to_owned() } else { file.display().to_string() };
     let reader = Reader::new(input).map_err(|cause| Failure::Capture { file: name.clone(), cause })?;
-    let replay = Replay::new(options, packets, piped);
+    let mut replay = Replay::new(options, packets, piped);
+    replay.records = options.records.then(|| Records::of(&replay.host));
     let (tally, damage) = replay.read(reader)?;
     damage.map_or(Ok(tally), |cause| Err(Failure::Capture { file: name, cause }))
 }
@@ -68,6 +71,8 @@ struct Replay {
     /// Whether somebody may be waiting for each finding.
     prompt: bool,
     segments: u64,
+    /// Where flows are told of, too.
+    records: Option<Records>,
     /// Frames of link types that are not supported, and the error for the first.
     skipped: BTreeMap<u32, u64>,
 }
@@ -84,6 +89,7 @@ impl Replay {
             reporter: reporter.with_packets(packets),
             prompt,
             segments: 0,
+            records: None,
             skipped: BTreeMap::new(),
         }
     }
@@ -98,6 +104,7 @@ impl Replay {
             match reader.next_frame() {
                 Ok(Some(frame)) => {
                     let interface = frame.interface;
+                    self.sweep(frame.time)?;
                     if self.judge(&frame) {
                         self.tell(reader.interface_name(interface))?;
                     }
@@ -105,6 +112,9 @@ impl Replay {
                 Ok(None) => break,
                 Err(error) => damage = self.skip(error),
             }
+        }
+        if let Some(records) = &mut self.records {
+            records.finish(&self.host, &mut self.reporter)?;
         }
         let nothing = self.host.cpu().get(Counter::Packets) == 0;
         let notes = self.notes();
@@ -136,11 +146,21 @@ impl Replay {
         self.local.extend(guess.local());
         self.guessed = !self.local.is_empty();
         for frame in guess.frames() {
+            self.sweep(frame.time)?;
             if self.judge(&frame) {
                 self.tell(reader.interface_name(frame.interface))?;
             }
         }
         Ok(damage)
+    }
+
+    /// Tells of the flows that ended before `time`.
+    #[inline]
+    fn sweep(&mut self, time: u64) -> io::Result<()> {
+        match &mut self.records {
+            Some(records) => records.until(time, &self.host, &mut self.reporter),
+            None => Ok(()),
+        }
     }
 
     /// Judges a frame. Whether there is anything to tell.
@@ -187,6 +207,7 @@ impl Replay {
             .skipped
             .iter()
             .map(|(link, n)| format!("skipped: {n} frames of link type {link}, which is not supported"));
-        guess.into_iter().chain(skipped).collect()
+        let missed = self.records.as_ref().and_then(|records| records.note(&self.host));
+        guess.into_iter().chain(skipped).chain(missed).collect()
     }
 }

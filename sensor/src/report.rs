@@ -9,6 +9,7 @@ use sensor_common::{
     counters::Cpu,
     detect::{Confidence, Severity},
     event::Event,
+    record::Record,
 };
 
 mod cast;
@@ -16,6 +17,7 @@ mod compact;
 mod evidence;
 mod explain;
 mod finding;
+pub mod flow;
 pub(crate) mod json;
 mod memory;
 mod paint;
@@ -114,6 +116,19 @@ impl<W: Write> Reporter<W> {
         match self.style.output {
             Output::Json => json::line(&mut self.out, &finding),
             Output::Compact => self.compact(&finding),
+        }
+    }
+
+    /// Tells the record of a flow.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn record(&mut self, record: &Record, place: Place<'_>) -> io::Result<()> {
+        let told = flow::Told::new(record, place, self.clock);
+        match self.style.output {
+            Output::Json => told.json(&mut self.out),
+            Output::Compact => told.line(&mut self.out),
         }
     }
 

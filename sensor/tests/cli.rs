@@ -276,3 +276,23 @@ fn frames_of_unknown_links_are_skipped_and_counted() {
     let output = replay(&[&start[..], &frame(1)].concat(), &[]);
     assert_eq!(output.status.code(), Some(2), "nothing was read at all");
 }
+
+#[test]
+fn records_tell_of_each_connection() {
+    let output = replay(&forged(2), &["--records"]);
+    let records: Vec<_> = text(&output.stdout).lines().filter(|line| line.contains(" FLOW ")).collect();
+    let expected = "2013-05-20T14:40:25.008000Z FLOW   rst                 [2001:db8::9]:10000 > [2001:db8::50]:80  \
+                    RSTO ShDaR  8.4 ms  sent 7 / 50 B, answered 2 / 0 B  RTT 1.0 ms  findings 1 severe, 0 mild";
+    assert_eq!(records.len(), 2, "{}", text(&output.stdout));
+    assert_eq!(records[0], expected);
+    assert!(!text(&replay(&forged(2), &[]).stdout).contains(" FLOW "), "only on demand");
+
+    let output = replay(&forged(2), &["--records", "--output", "json"]);
+    let flows: Vec<serde_json::Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|object| object["type"] == "flow")
+        .collect();
+    assert_eq!(flows.len(), 2);
+    assert_eq!((&flows[1]["client_port"], &flows[1]["completeness"]), (&10_001.into(), &47.into()));
+}

@@ -5,7 +5,7 @@ use crate::{
     counters::Counter,
     detect::{Evidence, RstClass, anatomy::last_recorded, ending, handshake},
     event::Hook,
-    flow::{Bits, HeadBits, Side, TcpFlags, Watch},
+    flow::{Bits, HeadBits, Side, TcpFlags, Watch, history::History},
     kind::Kind,
     passage::{Passage, Rule},
     service::ServiceCounter,
@@ -58,7 +58,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         } else {
             track::forget(flow, 0, passage.now);
             track::forget(flow, 1, passage.now);
+            if let Some(extra) = self.storage.extra(index) {
+                track::clear(extra);
+            }
         }
+        let Some(flow) = self.storage.flow(index) else {
+            return false;
+        };
         // Last, so that nobody finds a flow that is not yet all its own.
         flow.head.key = packet.key;
         passage.index = index;
@@ -68,11 +74,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// The second segment of a flow that began with a SYN: whoever sent it, both sides' memories are looked at from here on.
     #[inline(always)]
     pub(super) fn in_company(&mut self, passage: &mut Passage) {
-        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
         if flow.head.watch.any(Watch::ALONE) {
             flow.head.watch.clear(Watch::ALONE);
             let server = flow.head.bits.any(HeadBits::CLIENT_B) as usize ^ 1;
             track::forget(flow, server, passage.now);
+            track::clear(extra);
+            extra.history = History::alone(&flow.ends[server ^ 1]).0;
             if passage.packet.sender() == server {
                 // Its stamp was taken against what an earlier flow had left there.
                 passage.stamp = Stamp::of(passage.now);
@@ -111,7 +119,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
 
     #[inline(never)]
     pub(super) fn syn_ack(&mut self, passage: &mut Passage) {
-        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
         let packet = &passage.packet;
         let (sender, receiver) = (packet.sender(), packet.receiver());
         // The answer to a SYN that was taken for a stray on a live flow: the connection is new after all.
@@ -122,13 +130,14 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             && request.end().0 == packet.ack.0
             && packet.ack.0 != flow.ends[receiver].isn.0.wrapping_add(1)
         {
-            track::renew(flow, packet, passage.now);
+            track::renew(flow, extra, packet, passage.now);
             track::resume(&mut flow.ends[receiver], &request);
+            extra.history = History::alone(&flow.ends[receiver]).0;
         }
         // The answer to a SYN that was not seen, after the last connection's end.
         let other = flow.ends[sender].bits.any(Bits::ISN) && flow.ends[sender].isn.0 != passage.packet.seq.0;
         if flow.head.closed != 0 && !flow.head.watch.any(Watch::EMBRYONIC) && other {
-            track::renew(flow, &passage.packet, passage.now);
+            track::renew(flow, extra, &passage.packet, passage.now);
         }
         if handshake::second_syn_ack(flow, passage) {
             passage.learn = NOTHING;
@@ -185,7 +194,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             passage.learn = NOTHING;
             return;
         }
-        track::renew(flow, packet, passage.now);
+        if let Some((flow, extra)) = self.storage.whole(passage.index) {
+            track::renew(flow, extra, packet, passage.now);
+        }
     }
 
     /// An embryonic flow whose two sides have come to agree is established.

@@ -4,7 +4,7 @@ use super::{Engine, NOTHING, Ring, Stage, emit::LOST};
 use crate::{
     counters::Counter,
     detect::{Evidence, RstClass, Severity, ending, forged},
-    flow::{Bits, HeadBits, TcpFlags, Watch},
+    flow::{Bits, HeadBits, TcpFlags, Watch, history},
     kind::Kind,
     passage::{Passage, Rule},
     seq::SeqNumber,
@@ -27,16 +27,21 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         match stage {
             Stage::Reset => {
                 passage.learn = NOTHING;
+                self.chronicle(passage);
                 self.reset(passage);
             }
             Stage::Handshake => {
                 self.syn(passage);
+                self.chronicle(passage);
                 if passage.learn != NOTHING {
                     self.meet(passage);
                     self.follow(passage);
                 }
             }
-            Stage::Watched => self.follow(passage),
+            Stage::Watched => {
+                self.chronicle(passage);
+                self.follow(passage);
+            }
         }
         if passage.found != 0 {
             // First, so that the finding's denominators include its own segment.
@@ -99,6 +104,16 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         finding.evidence = Evidence::NONE;
         self.conclude(passage);
         self.tell(passage);
+    }
+
+    /// Notes in the flow's history what is new. Before the judgement, so that a finding shows its own segment in it, and after
+    /// a SYN, which may have begun the history anew.
+    #[inline(never)]
+    pub(super) fn chronicle(&mut self, passage: &mut Passage) {
+        let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
+        if history::has_news(&flow.ends[passage.packet.sender()], &passage.packet) {
+            history::note(flow, extra, &passage.packet);
+        }
     }
 
     /// A finding that was lost must be found again: what it ended the watch on is watched on.

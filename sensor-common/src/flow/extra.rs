@@ -36,7 +36,7 @@ pub struct Half {
 pub struct Extra {
     /// By [`super::Side`].
     pub halves: [Half; 2],
-    /// What happened, in order: letters as in Zeek's `history`, 5 bits each, the first in the lowest.
+    /// What happened, in order: letters as in Zeek's `history`, 5 bits each, the last in the lowest: see [`super::history`].
     pub history: u64,
 }
 

@@ -225,7 +225,7 @@ pub struct End {
     pub wscale: u8,
     /// What is known of this side.
     pub bits: Bits,
-    /// All flags it ever set, resets excluded.
+    /// All flags it ever set, resets excluded: their bit is [`super::history::PURE_ACK`].
     pub flags: TcpFlags,
     /// Source MAC address folded to a byte.
     pub mac: u8,

@@ -114,6 +114,12 @@ pub enum KernelError {
         /// Why.
         cause: io::Error,
     },
+    /// No sensor is loaded.
+    #[error("no running sensor found (or not as that process); start one with sensor attach, and ask while it runs")]
+    NoSensor,
+    /// A running sensor's maps are not laid out as this one's.
+    #[error("the running sensor's map {0} is not of this version; ask with the binary that runs, or restart it")]
+    Foreign(&'static str),
     /// There is no randomness.
     #[error("cannot read /dev/urandom: {0}; the flow table must not be guessable, so nothing was loaded")]
     Random(#[source] io::Error),

@@ -22,6 +22,16 @@ pub(super) fn check() -> Result<(), KernelError> {
     if missing.is_empty() { Ok(()) } else { Err(KernelError::Privilege { missing: missing.join(" and ") }) }
 }
 
+/// Whether the process may look at what others have loaded.
+pub(super) fn check_inspect() -> Result<(), KernelError> {
+    match capabilities() {
+        Some(effective) if effective >> SYS_ADMIN & 1 == 0 => {
+            Err(KernelError::Privilege { missing: "CAP_SYS_ADMIN".into() })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn capabilities() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use sensor_common::flow::{Head, Side};
+use sensor_common::flow::{Head, Key, Side};
 
 /// Both ends of a flow by name.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +14,13 @@ pub struct Cast {
 
 impl Cast {
     pub(super) fn of(head: &Head) -> Self {
-        let ends = [Side::A, Side::B].map(|side| SocketAddr::new(address(head, side), head.key.port(side)));
-        Self { ends, client: head.client(), local: head.local() }
+        Self::of_key(&head.key, head.client(), head.local())
+    }
+
+    /// The same from its parts.
+    pub(super) fn of_key(key: &Key, client: Option<Side>, local: Option<Side>) -> Self {
+        let ends = [Side::A, Side::B].map(|side| SocketAddr::new(address(key, side), key.port(side)));
+        Self { ends, client, local }
     }
 
     /// Address and port of a side.
@@ -79,9 +84,9 @@ impl Cast {
     }
 }
 
-fn address(head: &Head, side: Side) -> IpAddr {
-    let words = head.key.addr(side);
-    if head.key.link.ip_version() == 4 {
+fn address(key: &Key, side: Side) -> IpAddr {
+    let words = key.addr(side);
+    if key.link.ip_version() == 4 {
         return Ipv4Addr::from(words[3]).into();
     }
     let [a, b, c, d] = words.map(u128::from);

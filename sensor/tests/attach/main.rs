@@ -6,6 +6,7 @@
 mod child;
 mod demo;
 mod figures;
+mod flows;
 mod hooks;
 mod output;
 mod privilege;

@@ -1,0 +1,157 @@
+//! The flow table in the kernel's maps, read where it lies: mapped read-only, no system call for each flow.
+
+use std::{
+    fs, io,
+    os::fd::{AsFd as _, AsRawFd as _},
+    ptr::NonNull,
+};
+
+use aya::{
+    maps::{Map, MapData, MapInfo, PerCpuArray},
+    programs::loaded_programs,
+};
+use sensor_common::{
+    counters::{Cpu, Local},
+    flow::{Extra, Flow},
+    table::{Bucket, WAYS},
+};
+
+use super::{Bytes, KernelError, TC_INGRESS, privilege, total};
+use crate::sweep::Slots;
+
+/// An array map's elements in our own memory. Their type must be plain old data of the map's own layout.
+struct Mapped<T> {
+    start: NonNull<T>,
+    len: usize,
+}
+
+// SAFETY: the mapping belongs to the process, not to a thread, and is only read.
+unsafe impl<T: Send> Send for Mapped<T> {}
+
+impl<T: Copy> Mapped<T> {
+    fn new(map: &MapData, name: &'static str) -> Result<Self, KernelError> {
+        let info = map.info().map_err(KernelError::map)?;
+        let len = info.max_entries() as usize;
+        if info.value_size() as usize != size_of::<T>() {
+            return Err(KernelError::Foreign(name));
+        }
+        let fd = map.fd().as_fd().as_raw_fd();
+        // SAFETY: a new mapping of an open descriptor at an address of the kernel's choice.
+        let start =
+            unsafe { libc::mmap(std::ptr::null_mut(), len * size_of::<T>(), libc::PROT_READ, libc::MAP_SHARED, fd, 0) };
+        let start = if start == libc::MAP_FAILED { None } else { NonNull::new(start.cast()) };
+        start.map(|start| Self { start, len }).ok_or_else(|| {
+            let cause = io::Error::last_os_error();
+            KernelError::Map(format!("{name} cannot be mapped: {cause}"))
+        })
+    }
+
+    /// A copy of an element, as it is at the moment or torn between two.
+    fn get(&self, index: usize) -> Option<T> {
+        // SAFETY: within the mapping, and aligned, as maps begin on a page. Volatile because the kernel writes it meanwhile.
+        (index < self.len).then(|| unsafe { self.start.add(index).read_volatile() })
+    }
+}
+
+impl<T> Drop for Mapped<T> {
+    fn drop(&mut self) {
+        // SAFETY: what `new` mapped, and nobody refers to it any more. There is nothing to do about a failure.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.len * size_of::<T>()) };
+    }
+}
+
+/// Buckets, flows and their cold state, mapped read-only.
+pub struct Table {
+    buckets: Mapped<Bucket>,
+    flows: Mapped<Flow>,
+    extras: Mapped<Extra>,
+}
+
+impl Table {
+    pub(super) fn new(buckets: &MapData, flows: &MapData, extras: &MapData) -> Result<Self, KernelError> {
+        Ok(Self {
+            buckets: Mapped::new(buckets, "BUCKETS")?,
+            flows: Mapped::new(flows, "FLOWS")?,
+            extras: Mapped::new(extras, "EXTRAS")?,
+        })
+    }
+}
+
+impl Slots for Table {
+    fn buckets(&self) -> usize {
+        self.buckets.len.min(self.flows.len / WAYS)
+    }
+
+    fn bucket(&self, index: usize) -> Bucket {
+        self.buckets.get(index).unwrap_or_default()
+    }
+
+    fn flow(&self, index: usize) -> (Flow, Extra) {
+        (self.flows.get(index).unwrap_or_default(), self.extras.get(index).unwrap_or_default())
+    }
+}
+
+/// What a sensor that runs on this machine knows.
+pub struct Running {
+    table: Table,
+    cpus: PerCpuArray<MapData, Bytes<{ size_of::<Local>() }>>,
+    program: u32,
+    /// How many sensors run.
+    pub sensors: usize,
+}
+
+impl Running {
+    /// Finds the sensor that runs as process `pid`, else the one that was started last.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it may not be looked at, or it is of another version.
+    pub fn find(pid: Option<u32>) -> Result<Self, KernelError> {
+        privilege::check_inspect()?;
+        let held = pid.map(programs);
+        let mut sensors: Vec<(u32, Vec<u32>)> = loaded_programs()
+            .filter_map(Result::ok)
+            .filter(|program| program.name_as_str() == Some(TC_INGRESS))
+            .filter(|program| held.as_ref().is_none_or(|held| held.contains(&program.id())))
+            .filter_map(|program| Some((program.id(), program.map_ids().ok()??)))
+            .collect();
+        sensors.sort_unstable();
+        let (program, maps) = sensors.last().ok_or(KernelError::NoSensor)?;
+        let find = |name: &'static str| {
+            let wanted = |id: &u32| MapInfo::from_id(*id).is_ok_and(|info| info.name_as_str() == Some(name));
+            let id = maps.iter().copied().find(wanted).ok_or(KernelError::Foreign(name))?;
+            MapData::from_id(id).map_err(KernelError::map)
+        };
+        let table = Table::new(&find("BUCKETS")?, &find("FLOWS")?, &find("EXTRAS")?)?;
+        let cpus = Map::PerCpuArray(find("CPUS")?).try_into().map_err(KernelError::map)?;
+        Ok(Self { table, cpus, program: *program, sensors: sensors.len() })
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&self) -> bool {
+        loaded_programs().any(|program| program.is_ok_and(|program| program.id() == self.program))
+    }
+
+    /// Its flow table.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Its counters, of all CPUs together.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn counters(&self) -> Result<Cpu, KernelError> {
+        total(&self.cpus)
+    }
+}
+
+/// The ids of the programs that a process has open.
+fn programs(pid: u32) -> Vec<u32> {
+    let files = fs::read_dir(format!("/proc/{pid}/fdinfo")).into_iter().flatten();
+    files
+        .filter_map(|file| fs::read_to_string(file.ok()?.path()).ok())
+        .filter_map(|info| info.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok()))
+        .collect()
+}

@@ -1,0 +1,56 @@
+//! Records of the flows that ended, on the capture's time.
+
+use std::io::{self, Write};
+
+use sensor_common::record::Record;
+
+use crate::{
+    host::Host,
+    report::{Place, Reporter},
+    sweep::{Slots, Sweeper},
+};
+
+/// Between two sweeps, in nanoseconds of the capture.
+const ROUND: u64 = 1_000_000_000;
+
+/// The sweep of a replay.
+pub(super) struct Records {
+    sweeper: Sweeper,
+    next: u64,
+    latest: u64,
+    ended: Vec<Record>,
+}
+
+impl Records {
+    pub(super) fn of(host: &Host) -> Self {
+        Self { sweeper: Sweeper::new(host.buckets(), host.cpu()), next: 0, latest: 0, ended: Vec::new() }
+    }
+
+    /// Sweeps once a second, before what happens at `time`. A clock that goes back begins a new second.
+    #[inline]
+    pub(super) fn until<W: Write>(&mut self, time: u64, host: &Host, reporter: &mut Reporter<W>) -> io::Result<()> {
+        self.latest = time;
+        if time < self.next && self.next - time <= 2 * ROUND {
+            return Ok(());
+        }
+        self.next = time + ROUND;
+        self.sweeper.sweep(host, time, &mut (), &mut self.ended);
+        self.tell(reporter)
+    }
+
+    /// Tells of all that is left.
+    pub(super) fn finish<W: Write>(&mut self, host: &Host, reporter: &mut Reporter<W>) -> io::Result<()> {
+        self.sweeper.finish(host, self.latest, &mut (), &mut self.ended);
+        self.tell(reporter)
+    }
+
+    /// What is missing, if anything is.
+    pub(super) fn note(&self, host: &Host) -> Option<String> {
+        let missed = self.sweeper.missed(host.cpu());
+        (missed > 0).then(|| format!("records_missed: {missed} flows gave way to others before they were told of"))
+    }
+
+    fn tell<W: Write>(&mut self, reporter: &mut Reporter<W>) -> io::Result<()> {
+        self.ended.drain(..).try_for_each(|record| reporter.record(&record, Place::default()))
+    }
+}

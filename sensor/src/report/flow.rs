@@ -1,0 +1,178 @@
+//! Flow records: one line a flow that ended, for people or for programs.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use sensor_common::{
+    flow::Side,
+    record::{Ending, Record, Total},
+};
+use serde::Serialize;
+
+use super::{Cast, Place, WallClock, json::SCHEMA, rfc3339};
+
+/// A record in words. Who asked is named first, by guess where no SYN was seen.
+pub struct Told<'a> {
+    record: &'a Record,
+    place: Place<'a>,
+    cast: Cast,
+    clock: WallClock,
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    schema: u32,
+    r#type: &'static str,
+    time: String,
+    start: String,
+    /// Null while it lives.
+    ended: Option<&'static str>,
+    client_addr: String,
+    client_port: u16,
+    server_addr: String,
+    server_port: u16,
+    /// Whether the SYN was seen; else the roles are guessed from the ports.
+    roles_known: bool,
+    local: Option<String>,
+    interface: Option<&'a str>,
+    vlan: Vec<u16>,
+    duration_us: u64,
+    conn_state: &'static str,
+    history: String,
+    completeness: u8,
+    client: Half,
+    server: Half,
+    findings: Findings,
+}
+
+#[derive(Serialize)]
+struct Half {
+    segments: u32,
+    data_segments: u16,
+    /// Modulo 2^32.
+    bytes: u32,
+    repeated: u16,
+    rtt_us: Option<u64>,
+}
+
+/// At least so many.
+#[derive(Serialize)]
+struct Findings {
+    mild: u8,
+    severe: u8,
+}
+
+impl From<Total> for Half {
+    fn from(total: Total) -> Self {
+        let Total { segments, data, bytes, repeated, rtt } = total;
+        Self { segments, data_segments: data, bytes, repeated, rtt_us: (rtt > 0).then_some(rtt / 1000) }
+    }
+}
+
+impl<'a> Told<'a> {
+    /// A record, seen at a place; `clock` tells its times.
+    pub fn new(record: &'a Record, place: Place<'a>, clock: WallClock) -> Self {
+        Self { record, place, cast: Cast::of_key(&record.key, record.client, record.local), clock }
+    }
+
+    fn client(&self) -> Side {
+        self.record.server.other()
+    }
+
+    /// The record itself.
+    pub fn record(&self) -> &Record {
+        self.record
+    }
+
+    /// Both ends, who asked first.
+    pub fn ends(&self) -> [SocketAddr; 2] {
+        [self.client(), self.record.server].map(|side| self.cast.end(side))
+    }
+
+    /// What both sides sent, who asked first.
+    pub fn totals(&self) -> [Total; 2] {
+        [self.client(), self.record.server].map(|side| self.record.totals[side as usize])
+    }
+
+    /// One line: when, why, who to whom, how it went, how much.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn line(&self, out: &mut impl Write) -> io::Result<()> {
+        let record = self.record;
+        let ([from, to], [asked, answered]) = (self.ends(), self.totals());
+        write!(out, "{} FLOW   {:<19} {from} > {to}", rfc3339(self.clock.nanos(record.last)), record.ending.id())?;
+        write!(out, "  {} {}  {}", record.conn_state, record.history, span(record.duration()))?;
+        write!(out, "  sent {} / {} B", asked.segments, asked.bytes)?;
+        write!(out, ", answered {} / {} B", answered.segments, answered.bytes)?;
+        let far = rtt(asked).into_iter().chain(rtt(answered)).fold(String::new(), |mut text, rtt| {
+            let _ = write!(text, "{}{rtt}", if text.is_empty() { "  RTT " } else { " + " });
+            text
+        });
+        write!(out, "{far}")?;
+        if record.findings != [0, 0] {
+            let [mild, severe] = record.findings;
+            write!(out, "  findings {severe} severe, {mild} mild")?;
+        }
+        if let Some(interface) = self.place.interface {
+            write!(out, "  {}", interface.escape_default())?;
+        }
+        writeln!(out)
+    }
+
+    /// One JSON object and the end of its line.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn json(&self, out: &mut impl Write) -> io::Result<()> {
+        let record = self.record;
+        let ([from, to], [asked, answered]) = (self.ends(), self.totals());
+        let (outer, inner) = record.key.link.vlans();
+        let object = Object {
+            schema: SCHEMA,
+            r#type: "flow",
+            time: rfc3339(self.clock.nanos(record.last)),
+            start: rfc3339(self.clock.nanos(record.first)),
+            ended: (record.ending != Ending::Live).then(|| record.ending.id()),
+            client_addr: from.ip().to_string(),
+            client_port: from.port(),
+            server_addr: to.ip().to_string(),
+            server_port: to.port(),
+            roles_known: record.client.is_some(),
+            local: record.local.map(|side| self.cast.end(side).to_string()),
+            interface: self.place.interface,
+            vlan: [outer, inner].into_iter().filter(|id| *id != 0).collect(),
+            duration_us: record.duration() / 1000,
+            conn_state: record.conn_state,
+            history: record.history.to_string(),
+            completeness: record.completeness,
+            client: asked.into(),
+            server: answered.into(),
+            findings: Findings { mild: record.findings[0], severe: record.findings[1] },
+        };
+        serde_json::to_writer(&mut *out, &object)?;
+        out.write_all(b"\n")
+    }
+}
+
+/// A side's round trip in milliseconds, where it is known.
+pub fn rtt(total: Total) -> Option<String> {
+    (total.rtt > 0).then(|| format!("{:.1} ms", total.rtt as f64 / 1e6))
+}
+
+/// Nanoseconds in the unit that suits them.
+pub fn span(nanos: u64) -> String {
+    let duration = Duration::from_nanos(nanos);
+    match duration.as_secs() {
+        0 => format!("{:.1} ms", nanos as f64 / 1e6),
+        1..100 => format!("{:.1} s", duration.as_secs_f64()),
+        100..6_000 => format!("{} min", duration.as_secs() / 60),
+        _ => format!("{} h", duration.as_secs() / 3600),
+    }
+}

@@ -1,0 +1,217 @@
+//! The sweep: walks the flow table at rest and yields each flow that ended, once. No I/O, and the table is never written.
+//!
+//! A bucket's notes say how long each of its flows has been idle, so that a flow's own lines are read only when something may
+//! be due. What was told is remembered by slot. A flow whose slot was taken, or whose ports began a new connection, before a
+//! sweep came by is missed: the table's counters know of the former, [`Sweeper::missed`]; the latter is noticed only where a
+//! sweep had seen the flow before.
+
+use sensor_common::{
+    counters::{Counter, Cpu},
+    flow::{Extra, Flow, HeadBits, Watch},
+    record::{Ending, Record, closed, quiet, settled},
+    table::{Bucket, Note, WAYS},
+    time::seconds,
+};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Quiet for so long, a flow is judged at rest.
+pub const REST: u64 = 3 * SECOND;
+/// Quiet for so long, a closed flow is over.
+pub const LINGER: u64 = 5 * SECOND;
+/// Quiet for so long, a flow that never came about is over: as long as the table keeps it.
+pub const EMBRYONIC: u64 = 60 * SECOND;
+/// The same for one that did.
+pub const ESTABLISHED: u64 = 600 * SECOND;
+/// Longer than any silence that a table tells of.
+const NEVER: u64 = u16::MAX as u64 * SECOND;
+/// A flow of more segments is not judged at rest.
+pub const SHORT: u32 = 64;
+
+/// A flow table to read: vectors, or the kernel's maps, which change meanwhile.
+pub trait Slots {
+    /// How many buckets there are.
+    fn buckets(&self) -> usize;
+    /// A copy of a bucket.
+    fn bucket(&self, index: usize) -> Bucket;
+    /// Copies of a slot's flow and its cold state.
+    fn flow(&self, index: usize) -> (Flow, Extra);
+}
+
+/// What judges a flow by its silence.
+pub trait AtRest {
+    /// A flow that is embryonic or short and has been quiet for [`REST`]: once for each silence. Its memory is in order
+    /// ([`settled`]); `index` is its place in the table, `now` the engine's time.
+    fn judge(&mut self, index: usize, flow: &Flow, extra: &Extra, now: u64);
+}
+
+/// Nobody judges.
+impl AtRest for () {
+    fn judge(&mut self, _index: usize, _flow: &Flow, _extra: &Extra, _now: u64) {}
+}
+
+/// The silence after which a flow ([`settled`]) is over.
+pub fn patience(flow: &Flow) -> u64 {
+    if closed(flow).is_some() {
+        LINGER
+    } else if flow.head.watch.any(Watch::EMBRYONIC) {
+        EMBRYONIC
+    } else {
+        ESTABLISHED
+    }
+}
+
+/// What is remembered of a slot.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    /// The bucket's tag for the flow, of its key's hash; 0 if the slot was never looked at.
+    tag: u32,
+    /// When the flow began.
+    first: u32,
+    /// The bucket's note when it was judged or told.
+    note: u32,
+    /// The silence, in seconds, after which there is something to look at; 0 is the first.
+    due: u16,
+    /// Its record is out.
+    told: bool,
+}
+
+/// Walks a table, again and again.
+#[derive(Debug)]
+pub struct Sweeper {
+    marks: Box<[Mark]>,
+    /// Flows replaced before the first sweep.
+    before: u64,
+    /// Told flows whose slot went to another.
+    replaced: u64,
+    /// Flows that were seen and gave way to a new connection of the same ports before they were told.
+    renewed: u64,
+}
+
+impl Sweeper {
+    /// For a table of so many buckets, whose counters are at `cpu`.
+    pub fn new(buckets: usize, cpu: &Cpu) -> Self {
+        let marks = vec![Mark::default(); buckets * WAYS].into_boxed_slice();
+        Self { marks, before: evicted(cpu), replaced: 0, renewed: 0 }
+    }
+
+    /// Walks the table once: judges what is at rest, and adds to `ended` the records of what is over, in order of their end.
+    pub fn sweep(&mut self, table: &impl Slots, now: u64, rest: &mut impl AtRest, ended: &mut Vec<Record>) {
+        let from = ended.len();
+        self.walk(table, now, |this, index, note, coarse| this.visit(table, index, note, coarse, now, rest, ended));
+        sort(&mut ended[from..]);
+    }
+
+    /// Adds to `ended` the records of all that is left when a capture is over.
+    pub fn finish(&mut self, table: &impl Slots, now: u64, rest: &mut impl AtRest, ended: &mut Vec<Record>) {
+        self.sweep(table, now, rest, ended);
+        let from = ended.len();
+        self.walk(table, now, |this, index, _, coarse| {
+            let (flow, extra) = table.flow(index);
+            let (flow, extra) = settled(flow, extra);
+            let mark = this.meet(index, &flow);
+            if !mark.told {
+                mark.told = true;
+                let ending = closed(&flow).unwrap_or(Ending::CaptureEnd);
+                ended.push(Record::of(&flow, &extra, ending, quiet(&flow, coarse, now), now));
+            }
+        });
+        sort(&mut ended[from..]);
+    }
+
+    /// Flows of which no record was told, as far as is known: replaced or begun anew between two sweeps.
+    pub fn missed(&self, cpu: &Cpu) -> u64 {
+        (evicted(cpu) - self.before).saturating_sub(self.replaced) + self.renewed
+    }
+
+    /// Shows each slot that is taken, with its note and the nanoseconds since, to `visit`.
+    fn walk(&mut self, table: &impl Slots, now: u64, mut visit: impl FnMut(&mut Self, usize, u32, u64)) {
+        for b in 0..table.buckets().min(self.marks.len() / WAYS) {
+            let bucket = table.bucket(b);
+            for way in 0..WAYS {
+                let (tag, note, index) = (bucket.tags[way], bucket.notes[way], b * WAYS + way);
+                if tag == 0 {
+                    continue;
+                }
+                let mark = &mut self.marks[index];
+                if mark.tag != tag {
+                    self.replaced += u64::from(mark.told);
+                    *mark = Mark { tag, ..Mark::default() };
+                }
+                visit(self, index, note, u64::from(Note(note).idle(seconds(now))) << 30);
+            }
+        }
+    }
+
+    /// The mark of a slot whose flow was read.
+    fn meet(&mut self, index: usize, flow: &Flow) -> &mut Mark {
+        let mark = &mut self.marks[index];
+        if mark.first != flow.head.first {
+            if flow.head.bits.any(HeadBits::TOMBSTONE) {
+                self.renewed += u64::from(mark.first != 0 && !mark.told);
+            } else {
+                // It lost its slot in between.
+                self.replaced += u64::from(mark.told);
+            }
+            *mark = Mark { tag: mark.tag, first: flow.head.first, ..Mark::default() };
+        }
+        mark
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one walk")]
+    fn visit(
+        &mut self,
+        table: &impl Slots,
+        index: usize,
+        note: u32,
+        coarse: u64,
+        now: u64,
+        rest: &mut impl AtRest,
+        ended: &mut Vec<Record>,
+    ) {
+        let mark = &self.marks[index];
+        let due = if mark.note == note && mark.due != 0 { u64::from(mark.due) * SECOND } else { REST };
+        // A note is exact to two seconds, and this had better be early than late.
+        if coarse + 2 * SECOND < due {
+            return;
+        }
+        let (flow, extra) = table.flow(index);
+        let current = table.bucket(index / WAYS);
+        if current.tags[index % WAYS] != self.marks[index].tag || current.notes[index % WAYS] != note {
+            // It lives, or is another by now: not at rest.
+            return;
+        }
+        let (flow, extra) = settled(flow, extra);
+        let mark = self.meet(index, &flow);
+        let judged = mark.note == note && mark.due != 0;
+        let idle = quiet(&flow, coarse, now);
+        mark.note = note;
+        let embryonic = flow.head.watch.any(Watch::EMBRYONIC);
+        let due = if idle < REST {
+            0
+        } else if mark.told {
+            NEVER
+        } else {
+            patience(&flow)
+        };
+        mark.due = (due / SECOND) as u16;
+        if !mark.told && due != 0 && idle >= due {
+            mark.told = true;
+            mark.due = (NEVER / SECOND) as u16;
+            ended.push(Record::of(&flow, &extra, closed(&flow).unwrap_or(Ending::Silence), idle, now));
+        }
+        let short = flow.ends[0].segments.saturating_add(flow.ends[1].segments) <= SHORT;
+        if idle >= REST && !judged && (embryonic || short) {
+            rest.judge(index, &flow, &extra, now);
+        }
+    }
+}
+
+/// Flows that lost their slot to another.
+fn evicted(cpu: &Cpu) -> u64 {
+    [Counter::EvictedExpired, Counter::EvictedClosed, Counter::EvictedEmbryonic].map(|c| cpu.get(c)).iter().sum()
+}
+
+fn sort(records: &mut [Record]) {
+    records.sort_by_key(|record| (record.last, record.first, record.key.ports));
+}
