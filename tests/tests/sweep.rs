@@ -101,7 +101,8 @@ fn each_end_is_told_once_and_at_its_time() {
     assert!(bench.judged.iter().all(|(when, _)| (3..=4).contains(when)), "{:?}", bench.judged);
     assert!(bench.judged.iter().map(|(_, port)| *port).eq(1001..=1006), "{:?}", bench.judged);
     let silent = &bench.told.iter().find(|(_, record)| record.ending == Ending::Silence).unwrap().1;
-    assert_eq!((silent.conn_state, silent.duration()), ("S0", 0));
+    assert_eq!(silent.conn_state, "S0");
+    assert!(silent.duration() < 2 << 20, "one segment, and a beginning that is exact to 1 ms");
 }
 
 #[test]

@@ -60,7 +60,8 @@ pub fn reset(flow: &Flow, passage: &mut Passage) {
         let kind = if keep_alive { Kind::KeepAliveRst } else { Kind::IdleThenRst };
         return passage.second(kind, Rule::Oddity);
     }
-    let unread = abort && answered.len > 0 && asked < now.since(d.nxt_at) && !closed_r;
+    // What was acknowledged before may have been read.
+    let unread = abort && r.nxt.after(d.ack) && asked < now.since(d.nxt_at) && !closed_r;
     if unread && asked <= UNREAD {
         passage.second(Kind::RstCloseUnread, Rule::Fact);
     }

@@ -45,7 +45,7 @@ entries! {
     }
     RstCloseUnread: Info to Info, "closed with data unread" {
         meaning: "An application closed its socket without reading what had just arrived, which aborts the connection.",
-        evidence: "An abort (`rst-abort`) within a second of payload, without a FIN.",
+        evidence: "An abort (`rst-abort`) within a second of payload that nothing else acknowledged, without a FIN.",
         causes: &["an application that has what it wants, or fails"],
         benign: &["an abort long after the last data"],
         next: &["Look into that application's log."],
