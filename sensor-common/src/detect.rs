@@ -5,6 +5,8 @@
 //! [`crate::kind`].
 
 pub mod anatomy;
+pub mod bare_ack;
+pub mod ecn;
 pub mod evidence;
 pub mod forged;
 pub mod handshake;

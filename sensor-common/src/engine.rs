@@ -1,6 +1,8 @@
 //! The engine: one segment in, state advanced, findings out.
 
+mod bare_ack;
 mod distance;
+mod ecn;
 mod emit;
 mod handshake;
 mod slow;

@@ -74,6 +74,24 @@ kinds! {
     SynAckIsnChange = 18, "synack-isn-change";
     /// A side alternates between two distances.
     TtlFlap = 19, "ttl-flap";
+    /// A plain ACK answers a SYN, with the right number: the other side holds a half-open entry from an earlier SYN.
+    SynBareAckMatch = 20, "syn-bare-ack-match";
+    /// That entry was given up: a reset with the plain ACK's own numbers.
+    SynBareAckThenRst = 21, "syn-bare-ack-then-rst";
+    /// A plain ACK answers a SYN, with numbers of something else: an older connection's.
+    SynBareAckStale = 22, "syn-bare-ack-stale";
+    /// The same, and the numbers are the final ones of the connection before.
+    SynBareAckStaleConfirmed = 23, "syn-bare-ack-stale-confirmed";
+    /// A connection request was repeated.
+    SynRetryProfile = 24, "syn-retry-profile";
+    /// The failed handshake asked for ECN, and nearly all others that did so worked.
+    EcnNotTheCause = 25, "ecn-not-the-cause";
+    /// Requests with ECN are reset, and work once they go without (RFC 3360).
+    EcnSynRst = 26, "ecn-syn-rst";
+    /// A SYN-ACK with both ECN bits of the SYN: they were copied (RFC 3168 §6.1.1).
+    EcnReflect = 27, "ecn-reflect";
+    /// A SYN-ACK grants ECN that nobody asked for.
+    EcnBadSynAck = 28, "ecn-bad-synack";
 }
 
 /// Room for kinds in tables that are indexed by them.

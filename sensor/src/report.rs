@@ -19,6 +19,7 @@ mod finding;
 mod json;
 mod memory;
 mod paint;
+mod protocol;
 mod summary;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,9 @@
 //! The scenarios: for each kind of finding what leads to it, and what only looks as if it did.
 
 mod anatomy;
+mod bare_ack;
 mod distance;
+mod ecn;
 mod evidence;
 mod forged;
 mod handshake;
@@ -15,6 +17,7 @@ use sensor_common::kind::Kind;
 use crate::scenario::Scenario;
 
 pub use seed1::seed1_abort;
+pub use threads::{seed2, seed3};
 
 /// A scenario with its name. Scenarios are functions of where they begin, so that each runs over both versions of IP, on a
 /// VLAN and across the wrap of sequence numbers.
@@ -50,7 +53,9 @@ use cases;
 pub fn all() -> impl Iterator<Item = &'static Case> {
     [
         anatomy::CASES,
+        bare_ack::CASES,
         distance::CASES,
+        ecn::CASES,
         evidence::CASES,
         forged::CASES,
         handshake::CASES,

@@ -22,6 +22,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     #[inline(never)]
     pub(super) fn slow(&mut self, passage: &mut Passage) {
         passage.found = 0;
+        passage.also = 0;
         self.in_company(passage);
         let flags = passage.packet.flags;
         if flags.any(TcpFlags::RST) {
@@ -30,6 +31,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         } else {
             if flags.any(TcpFlags::SYN) {
                 self.syn(passage);
+            } else {
+                self.bare_ack(passage);
             }
             if passage.learn != NOTHING {
                 self.meet(passage);
@@ -45,7 +48,21 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             self.conclude(passage);
             self.tell(passage);
             self.watch_on(passage);
+            if passage.also != 0 {
+                self.tell_also(passage);
+            }
         }
+    }
+
+    /// Another kind of finding about the same segment.
+    #[inline(always)]
+    fn tell_also(&mut self, passage: &mut Passage) {
+        let finding = &mut passage.finding;
+        finding.kind = passage.also - 1;
+        finding.rule = passage.also_rule;
+        finding.evidence = Evidence::NONE;
+        self.conclude(passage);
+        self.tell(passage);
     }
 
     /// A finding that was lost must be found again: what it ended the watch on is watched on.
@@ -69,6 +86,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let Some(flow) = self.storage.flow(passage.index) else { return };
         forged::reset(flow, passage);
         self.remember_reset(passage);
+        self.taken_back(passage);
         passage.count(ServiceCounter::Rst, true);
         passage.found = 1;
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use sensor_common::detect::{Confidence, Evidence};
 
-use super::{Finding, evidence, paint::Paint};
+use super::{Finding, evidence, paint::Paint, protocol};
 
 mod next;
 mod not;
@@ -19,11 +19,15 @@ const LABEL: usize = 10;
 /// Writes the block.
 pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -> io::Result<()> {
     paragraph(out, paint, "what", &what::happened(finding))?;
-    paragraph(out, paint, "who", &who::made_it(finding))?;
-    if let Some(far) = who::how_far(finding) {
-        paragraph(out, paint, "how far", &far)?;
+    if protocol::is(finding.kind) {
+        paragraph(out, paint, "evidence", &protocol::verdict(finding))?;
+    } else {
+        paragraph(out, paint, "who", &who::made_it(finding))?;
+        if let Some(far) = who::how_far(finding) {
+            paragraph(out, paint, "how far", &far)?;
+        }
+        weights(out, paint, finding)?;
     }
-    weights(out, paint, finding)?;
     for (i, negative) in not::ruled_out(finding).iter().enumerate() {
         paragraph(out, paint, if i == 0 { "not" } else { "" }, negative)?;
     }
