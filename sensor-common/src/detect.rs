@@ -10,7 +10,9 @@ pub mod ecn;
 pub mod evidence;
 pub mod forged;
 pub mod handshake;
+pub mod oddities;
 pub mod origin;
+pub mod rfc5961;
 
 pub use anatomy::RstClass;
 pub use evidence::{Confidence, Evidence, Severity};

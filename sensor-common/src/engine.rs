@@ -5,6 +5,8 @@ mod distance;
 mod ecn;
 mod emit;
 mod handshake;
+mod oddities;
+mod rfc5961;
 mod slow;
 
 use crate::{

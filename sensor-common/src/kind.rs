@@ -92,6 +92,34 @@ kinds! {
     EcnReflect = 27, "ecn-reflect";
     /// A SYN-ACK grants ECN that nobody asked for.
     EcnBadSynAck = 28, "ecn-bad-synack";
+    /// A SYN-ACK acknowledges what the client never sent (RFC 9293 §3.10.7.3).
+    SynAckBadAck = 29, "synack-badack";
+    /// A SYN answers a SYN: both sides ask at once, or a server splits its answer (RFC 9293 §3.5).
+    SplitHandshake = 30, "split-handshake";
+    /// A SYN-ACK from the side that asked.
+    SynAckWrongDir = 31, "synack-wrong-dir";
+    /// A second request with another initial sequence number, while the first is pending.
+    IsnJump = 32, "isn-jump";
+    /// Payload before the connection is established.
+    DataBeforeEst = 33, "data-before-est";
+    /// A window scale above 14 (RFC 7323 §2.3).
+    WscaleRange = 34, "wscale-range";
+    /// The client completes the handshake with next to no window.
+    WindowSlam = 35, "window-slam";
+    /// A port is used again while the other side may be in TIME_WAIT, and accepted (RFC 6191, RFC 9293 §3.6.1).
+    TwReuseOk = 36, "tw-reuse-ok";
+    /// A port is used again within seconds of the connection's end.
+    SynAfterClose = 37, "syn-after-close";
+    /// A SYN on a live connection (RFC 5961 §4).
+    Rfc5961SynOnEst = 38, "rfc5961-syn-on-est";
+    /// A reset in the receiver's window, but not exact (RFC 5961 §3).
+    Rfc5961RstInWindow = 39, "rfc5961-rst-inwindow";
+    /// A reset outside of the receiver's window, which ignores it.
+    Rfc5961RstOutOfWindow = 40, "rfc5961-rst-outofwindow";
+    /// Resets outside of the window with many numbers: somebody guesses.
+    RstBruteForce = 41, "rst-bruteforce";
+    /// An acknowledgment of bytes behind the other side's FIN.
+    AckBeyondFin = 42, "ack-beyond-fin";
 }
 
 /// Room for kinds in tables that are indexed by them.

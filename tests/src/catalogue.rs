@@ -9,6 +9,8 @@ mod forged;
 mod handshake;
 mod harsh;
 mod innocent;
+mod oddities;
+mod rfc5961;
 mod seed1;
 mod threads;
 
@@ -60,6 +62,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         forged::CASES,
         handshake::CASES,
         innocent::CASES,
+        oddities::CASES,
+        rfc5961::CASES,
         harsh::CASES,
         seed1::CASES,
         threads::CASES,

@@ -120,6 +120,7 @@ fn seed_3_is_an_abortive_close_and_a_port_used_too_soon() {
         ("syn-bare-ack-stale-confirmed", Severity::Warn),
         ("rst-synsent", Severity::Info),
         ("syn-retry-profile", Severity::Info),
+        ("tw-reuse-ok", Severity::Info),
     ];
     assert_eq!(told(2), expected);
 }

@@ -156,6 +156,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         passage.count(ServiceCounter::EcnGranted, granted);
         if first {
             self.ecn_answer(passage);
+            self.reuse(passage);
         }
     }
 

@@ -29,6 +29,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             passage.learn = NOTHING;
             self.reset(passage);
         } else {
+            self.oddity(passage);
             if flags.any(TcpFlags::SYN) {
                 self.syn(passage);
             } else {
@@ -85,6 +86,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     fn reset(&mut self, passage: &mut Passage) {
         let Some(flow) = self.storage.flow(passage.index) else { return };
         forged::reset(flow, passage);
+        self.lane(passage);
         self.remember_reset(passage);
         self.taken_back(passage);
         passage.count(ServiceCounter::Rst, true);

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use sensor_common::{
-    detect::Severity,
     flow::{Segment, TcpFlags},
     kind::Kind,
     time::stamp_nanos,
@@ -24,6 +23,20 @@ pub(super) fn is(kind: Kind) -> bool {
             | Kind::EcnSynRst
             | Kind::EcnReflect
             | Kind::EcnBadSynAck
+            | Kind::SynAckBadAck
+            | Kind::SplitHandshake
+            | Kind::SynAckWrongDir
+            | Kind::IsnJump
+            | Kind::DataBeforeEst
+            | Kind::WscaleRange
+            | Kind::WindowSlam
+            | Kind::TwReuseOk
+            | Kind::SynAfterClose
+            | Kind::Rfc5961SynOnEst
+            | Kind::Rfc5961RstInWindow
+            | Kind::Rfc5961RstOutOfWindow
+            | Kind::RstBruteForce
+            | Kind::AckBeyondFin
     )
 }
 
@@ -50,6 +63,22 @@ pub(super) fn line(finding: &Finding<'_>) -> Option<String> {
         }
         Kind::EcnReflect => "SYN-ACK repeats both ECN bits of the SYN: copied, or an AccECN answer".to_owned(),
         Kind::EcnBadSynAck => "SYN-ACK grants ECN, which the SYN did not ask for".to_owned(),
+        Kind::SynAckBadAck => "SYN-ACK acknowledges what the SYN did not send".to_owned(),
+        Kind::SplitHandshake => "a SYN answers a SYN: both ask at once, or a split handshake".to_owned(),
+        Kind::SynAckWrongDir => "SYN-ACK from the side that asked".to_owned(),
+        Kind::IsnJump => "second SYN with another number while the first is pending".to_owned(),
+        Kind::DataBeforeEst => format!("{} bytes before the connection is established", finding.event.segment.len),
+        Kind::WscaleRange => "window scale above 14".to_owned(),
+        Kind::WindowSlam => format!("handshake completed with a window of {}", finding.event.segment.win),
+        Kind::TwReuseOk => format!("port reused{} and accepted", since_close(first)),
+        Kind::SynAfterClose => format!("port reused{}", since_close(first)),
+        Kind::Rfc5961SynOnEst => "SYN on a live connection: a client that lost its state, or a blind one".to_owned(),
+        Kind::Rfc5961RstInWindow => format!(
+            "reset {first} bytes into the window: not exact, so it should be challenged; {second} resets before"
+        ),
+        Kind::Rfc5961RstOutOfWindow => format!("reset {} bytes off the window: ignored", first as i32),
+        Kind::RstBruteForce => format!("{} resets, and the numbers keep changing: somebody guesses", second + 1),
+        Kind::AckBeyondFin => "acknowledges bytes behind the end of the stream".to_owned(),
         _ => return None,
     })
 }
@@ -88,6 +117,22 @@ pub(super) fn happened(finding: &Finding<'_>) -> Option<String> {
                 "; the next SYN should work."
             }
         ),
+        Kind::Rfc5961RstInWindow => format!(
+            "Resets for {server} > {} keep falling into the window without being exact: a blind attempt, or a sender whose \
+             data is lost. Modern receivers answer with a challenge ACK and go on.",
+            finding.dst()
+        ),
+        Kind::RstBruteForce => format!(
+            "Somebody sprays resets at {} in the name of {server}: {} so far, each with another number, none in the \
+             window. The receiver ignores them until one fits.",
+            finding.dst(),
+            second + 1
+        ),
+        Kind::AckBeyondFin => format!(
+            "{server} acknowledges bytes that {} never sent: they would lie behind its FIN. Somebody else made this \
+             segment, or a box keeps wrong numbers.",
+            finding.dst()
+        ),
         _ => return None,
     })
 }
@@ -124,6 +169,13 @@ pub(super) fn steps(finding: &Finding<'_>) -> Vec<String> {
             "Compare how long the hosts, and NATs or firewalls between them, keep closed connections.",
             "Leave TIME_WAIT as long as it is: shortening it is the worst of the remedies.",
         ],
+        Kind::Rfc5961RstInWindow | Kind::RstBruteForce => &[
+            "Does the receiver challenge inexact resets (RFC 5961)? Any kernel since 2012 does.",
+            "Filter spoofed sources at the edge (BCP 38), or protect long connections by TCP-AO, MD5 or GTSM.",
+        ],
+        Kind::AckBeyondFin => {
+            &["Capture on both sides: which of them, or which box between, made this acknowledgment?"]
+        }
         _ => &[],
     };
     steps.iter().map(|&step| step.to_owned()).collect()
@@ -205,6 +257,8 @@ fn bare_ack_after(finding: &Finding<'_>) -> Option<Duration> {
 
 /// The verdict in place of a sum of weights.
 pub(super) fn verdict(finding: &Finding<'_>) -> String {
-    let how = if finding.severity >= Severity::Warn { "the segments prove the state described" } else { "a fact" };
-    format!("{}: {how}; nobody else is suspected", finding.severity.name())
+    let strange = matches!(finding.kind, Kind::RstBruteForce | Kind::Rfc5961RstInWindow | Kind::AckBeyondFin);
+    let how =
+        if strange { "the peer's own stack has no reason to send this" } else { "the hosts' own state explains it" };
+    format!("{}: {how}", finding.severity.name())
 }
