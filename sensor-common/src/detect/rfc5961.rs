@@ -24,7 +24,9 @@ const TOGETHER: u32 = 9_765_625;
 pub fn lane(flow: &Flow, passage: &Passage) -> Option<(Kind, Rule)> {
     let packet = &passage.packet;
     let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
-    let live = flow.head.bits.any(HeadBits::ESTABLISHED) && !d.bits.any(Bits::FIN) && !r.bits.any(Bits::FIN);
+    // Without its handshake the window's scale is unknown.
+    let seen = flow.head.bits.any(HeadBits::ESTABLISHED) && flow.head.bits.any(HeadBits::HANDSHAKE);
+    let live = seen && !d.bits.any(Bits::FIN) && !r.bits.any(Bits::FIN);
     let class = passage.finding.class;
     let judged = class == RstClass::Nonconforming as u8 || class == RstClass::Abort as u8;
     let ahead = packet.seq.since(r.ack);
