@@ -5,11 +5,15 @@
 //! [`crate::kind`].
 
 pub mod anatomy;
+pub mod bare_ack;
+pub mod ecn;
 pub mod ending;
 pub mod evidence;
 pub mod forged;
 pub mod handshake;
+pub mod oddities;
 pub mod origin;
+pub mod rfc5961;
 
 pub use anatomy::RstClass;
 pub use evidence::{Confidence, Evidence, Severity};

@@ -1,8 +1,12 @@
 //! The engine: one segment in, state advanced, findings out.
 
+mod bare_ack;
 mod distance;
+mod ecn;
 mod emit;
 mod handshake;
+mod oddities;
+mod rfc5961;
 mod slow;
 
 use crate::{

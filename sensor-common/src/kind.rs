@@ -88,6 +88,52 @@ kinds! {
     ResponseAfterFin = 25, "response-after-fin";
     /// The server keeps repeating its SYN-ACK to a client that has long sent its request.
     AcceptQueueDrop = 26, "accept-queue-drop";
+    /// A plain ACK answers a SYN, with the right number: the other side holds a half-open entry from an earlier SYN.
+    SynBareAckMatch = 27, "syn-bare-ack-match";
+    /// That entry was given up: a reset with the plain ACK's own numbers.
+    SynBareAckThenRst = 28, "syn-bare-ack-then-rst";
+    /// A plain ACK answers a SYN, with numbers of something else: an older connection's.
+    SynBareAckStale = 29, "syn-bare-ack-stale";
+    /// The same, and the numbers are the final ones of the connection before.
+    SynBareAckStaleConfirmed = 30, "syn-bare-ack-stale-confirmed";
+    /// A connection request was repeated.
+    SynRetryProfile = 31, "syn-retry-profile";
+    /// The failed handshake asked for ECN, and nearly all others that did so worked.
+    EcnNotTheCause = 32, "ecn-not-the-cause";
+    /// Requests with ECN are reset, and work once they go without (RFC 3360).
+    EcnSynRst = 33, "ecn-syn-rst";
+    /// A SYN-ACK with both ECN bits of the SYN: they were copied (RFC 3168 §6.1.1).
+    EcnReflect = 34, "ecn-reflect";
+    /// A SYN-ACK grants ECN that nobody asked for.
+    EcnBadSynAck = 35, "ecn-bad-synack";
+    /// A SYN-ACK acknowledges what the client never sent (RFC 9293 §3.10.7.3).
+    SynAckBadAck = 36, "synack-badack";
+    /// A SYN answers a SYN: both sides ask at once, or a server splits its answer (RFC 9293 §3.5).
+    SplitHandshake = 37, "split-handshake";
+    /// A SYN-ACK from the side that asked.
+    SynAckWrongDir = 38, "synack-wrong-dir";
+    /// A second request with another initial sequence number, while the first is pending.
+    IsnJump = 39, "isn-jump";
+    /// Payload before the connection is established.
+    DataBeforeEst = 40, "data-before-est";
+    /// A window scale above 14 (RFC 7323 §2.3).
+    WscaleRange = 41, "wscale-range";
+    /// The client completes the handshake with next to no window.
+    WindowSlam = 42, "window-slam";
+    /// A port is used again while the other side may be in TIME_WAIT, and accepted (RFC 6191, RFC 9293 §3.6.1).
+    TwReuseOk = 43, "tw-reuse-ok";
+    /// A port is used again within seconds of the connection's end.
+    SynAfterClose = 44, "syn-after-close";
+    /// A SYN on a live connection (RFC 5961 §4).
+    Rfc5961SynOnEst = 45, "rfc5961-syn-on-est";
+    /// A reset in the receiver's window, but not exact (RFC 5961 §3).
+    Rfc5961RstInWindow = 46, "rfc5961-rst-inwindow";
+    /// A reset outside of the receiver's window, which ignores it.
+    Rfc5961RstOutOfWindow = 47, "rfc5961-rst-outofwindow";
+    /// Resets outside of the window with many numbers: somebody guesses.
+    RstBruteForce = 48, "rst-bruteforce";
+    /// An acknowledgment of bytes behind the other side's FIN.
+    AckBeyondFin = 49, "ack-beyond-fin";
 }
 
 /// Room for kinds in tables that are indexed by them.

@@ -24,7 +24,7 @@ pub struct Service {
 /// Counters of a service.
 pub const SERVICE_COUNTERS: usize = 13;
 
-const _: () = assert!(size_of::<Service>() == 128);
+const _: () = assert!(size_of::<Service>() == 128 && ServiceCounter::ALL.len() <= SERVICE_COUNTERS);
 
 /// What is counted of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +52,15 @@ pub enum ServiceCounter {
     Retransmit,
     /// Connections with a finding of severity warn or above.
     Flagged,
+    /// Connections that asked for ECN and came about.
+    EcnWorked,
+    /// Connection requests with ECN that failed, though the server was there.
+    EcnFailed,
 }
 
 impl ServiceCounter {
     /// Every counter with its public name, in order.
-    pub const ALL: [(Self, &'static str); 11] = [
+    pub const ALL: [(Self, &'static str); 13] = [
         (Self::Syn, "syn"),
         (Self::SynRetransmit, "syn_retransmit"),
         (Self::SynAck, "syn_ack"),
@@ -68,6 +72,8 @@ impl ServiceCounter {
         (Self::EcnGranted, "ecn_granted"),
         (Self::Retransmit, "retransmit"),
         (Self::Flagged, "flagged"),
+        (Self::EcnWorked, "ecn_worked"),
+        (Self::EcnFailed, "ecn_failed"),
     ];
 }
 

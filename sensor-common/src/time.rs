@@ -54,6 +54,12 @@ pub const fn stamp_nanos(units: u32) -> u64 {
     (units as u64) << 10
 }
 
+/// Whole milliseconds in `units` of [`Stamp`].
+#[inline(always)]
+pub const fn whole_millis(units: u32) -> u32 {
+    (stamp_nanos(units) / 1_000_000) as u32
+}
+
 /// Coarse seconds (2^30 ns = 1.07 s) of an absolute time, as the table's bucket lines keep them.
 #[inline(always)]
 pub const fn seconds(nanos: u64) -> u32 {

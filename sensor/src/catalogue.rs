@@ -26,6 +26,7 @@ mod distance;
 mod ending;
 mod forged;
 mod pieces;
+mod protocol;
 
 /// All that is to be said about a kind. Ids within the texts stand in backticks.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +91,10 @@ families! {
         DataAfterFin SynAckIsnChange;
     ending, "How connections end": IdleThenRst KeepAliveRst RstInsteadOfLastAck ResponseLostAfterClose RstCloseUnread
         ResponseAfterFin AcceptQueueDrop;
+    protocol, "Rules of the protocol": SynBareAckMatch SynBareAckThenRst SynBareAckStale SynBareAckStaleConfirmed SynRetryProfile
+        EcnNotTheCause EcnSynRst EcnReflect EcnBadSynAck SynAckBadAck SplitHandshake SynAckWrongDir IsnJump DataBeforeEst
+        WscaleRange WindowSlam TwReuseOk SynAfterClose Rfc5961SynOnEst Rfc5961RstInWindow Rfc5961RstOutOfWindow RstBruteForce
+        AckBeyondFin;
 }
 
 /// The kind of that id.

@@ -1,13 +1,17 @@
 //! The scenarios: for each kind of finding what leads to it, and what only looks as if it did.
 
 mod anatomy;
+mod bare_ack;
 mod distance;
+mod ecn;
 mod ending;
 mod evidence;
 mod forged;
 mod handshake;
 mod harsh;
 mod innocent;
+mod oddities;
+mod rfc5961;
 mod seed1;
 mod threads;
 
@@ -16,6 +20,7 @@ use sensor_common::kind::Kind;
 use crate::scenario::Scenario;
 
 pub use seed1::seed1_abort;
+pub use threads::{seed2, seed3};
 
 /// A scenario with its name. Scenarios are functions of where they begin, so that each runs over both versions of IP, on a
 /// VLAN and across the wrap of sequence numbers.
@@ -51,12 +56,16 @@ use cases;
 pub fn all() -> impl Iterator<Item = &'static Case> {
     [
         anatomy::CASES,
+        bare_ack::CASES,
         distance::CASES,
+        ecn::CASES,
         ending::CASES,
         evidence::CASES,
         forged::CASES,
         handshake::CASES,
         innocent::CASES,
+        oddities::CASES,
+        rfc5961::CASES,
         harsh::CASES,
         seed1::CASES,
         threads::CASES,

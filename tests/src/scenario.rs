@@ -290,6 +290,11 @@ impl Scenario {
         self.reconnect()
     }
 
+    /// What the server's socket would put into a plain ACK: sequence and acknowledgment number.
+    pub fn next_numbers(&self) -> (u32, u32) {
+        (self.ends[Who::Server as usize].nxt.0, self.ends[Who::Client as usize].nxt.0)
+    }
+
     /// What the last segment must lead to.
     pub fn expect(mut self, expected: Expected) -> Self {
         assert!(!self.sent.is_empty(), "nothing was sent that could be found");

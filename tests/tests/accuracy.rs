@@ -76,6 +76,10 @@ fn explained(found: &Found, name: &str, labelled: &[u16], facts: &Value) -> Opti
     if found.ports().iter().any(|port| labelled.contains(port)) {
         return Some("labelled as injected by a third party");
     }
+    if matches!(found.event.kind(), Some(Kind::SynBareAckStale | Kind::SynBareAckStaleConfirmed)) {
+        let rejects = |rst: &Value| rst["seq"] == found.event.segment.ack.0 && rst["n"].as_u64() > Some(frame);
+        return fact("rsts", &rejects).then_some("an answer to a SYN that its client rejects by a reset");
+    }
     if found.event.is_reset() {
         let odd = |rst: &Value| rst["n"] == frame && rst["ttl_mis"] == true;
         return fact("rsts", &odd).then_some("a TTL that no other segment of that side has");

@@ -1,7 +1,7 @@
 //! How connections end: idle timers, abortive closes, answers that come too late. Labels for what is mostly benign, so that nobody
 //! takes it for an attack (detection catalogue §8).
 
-use super::{RstClass, anatomy::last_recorded};
+use super::{RstClass, Severity, anatomy::last_recorded, evidence::severity};
 use crate::{
     flow::{Bits, Flow, HeadBits, TcpFlags, Watch},
     kind::Kind,
@@ -26,6 +26,10 @@ const fn milliseconds(units: u32) -> u32 {
 #[inline(always)]
 pub fn reset(flow: &Flow, passage: &mut Passage) {
     let (d, r) = (&flow.ends[passage.packet.sender()], &flow.ends[passage.packet.receiver()]);
+    // What explains a reset does not explain a forged one.
+    if severity(passage.finding.evidence.score()) > Severity::Info {
+        return;
+    }
     let established = flow.head.bits.any(HeadBits::ESTABLISHED);
     if !established || r.segments == 0 || d.segments == 0 || flow.tails[passage.packet.sender()].reset.n > 0 {
         return;
@@ -38,10 +42,9 @@ pub fn reset(flow: &Flow, passage: &mut Passage) {
     }
     let (closed_d, closed_r) = (d.bits.any(Bits::FIN), r.bits.any(Bits::FIN));
     if closed_d {
-        let lost = r.nxt.after(d.ack) && r.data > 0 && !closed_r;
-        let kind = if closed_r && !d.ack.before(r.nxt - 1) {
+        let kind = if closed_r {
             Kind::RstInsteadOfLastAck
-        } else if lost || (closed_r && d.ack.before(r.nxt - 1)) {
+        } else if r.nxt.after(d.ack) && r.data > 0 {
             Kind::ResponseLostAfterClose
         } else {
             return;

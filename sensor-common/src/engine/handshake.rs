@@ -3,14 +3,14 @@
 use super::{Engine, NOTHING, Ring};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, anatomy::last_recorded, ending, handshake},
+    detect::{Evidence, RstClass, anatomy::last_recorded, ecn, ending, handshake},
     event::Hook,
     flow::{Bits, HeadBits, Side, TcpFlags, Watch, history::History},
     kind::Kind,
     passage::{Passage, Rule},
     service::ServiceCounter,
     table::{self, Inserted, Place, Storage},
-    time::{Clock, Stamp, seconds},
+    time::{Clock, Stamp, seconds, whole_millis},
     track,
 };
 
@@ -158,8 +158,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             track::introduce(&mut flow.ends[sender], &passage.packet);
         }
         flow.head.bits.set(HeadBits::COUNTED);
+        // A retry may do without (RFC 3168 §6.1.1.1).
+        let plain = ecn::retried_without(&flow.tails[receiver], &flow.ends[receiver]);
         let (d, r) = track::ends(flow, sender);
-        let asked = first && r.bits.any(Bits::ECN);
+        let asked = first && r.bits.any(Bits::ECN) && !plain;
         let granted = asked && d.bits.any(Bits::ECN);
         passage.requests = if r.segments > 255 { 255 } else { r.segments as u8 };
         passage.count(ServiceCounter::SynAck, true);
@@ -167,6 +169,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         passage.count(ServiceCounter::SynRetransmit, first && passage.requests > 1);
         passage.count(ServiceCounter::EcnAsked, asked);
         passage.count(ServiceCounter::EcnGranted, granted);
+        if first {
+            self.ecn_answer(passage);
+            self.reuse(passage);
+        }
     }
 
     #[inline(never)]
@@ -184,6 +190,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
         if d.bits.any(Bits::ISN) && d.isn.0 == packet.seq.0 {
             let counted = flow.head.bits.any(HeadBits::COUNTED);
+            if flow.head.watch.any(Watch::EMBRYONIC) {
+                passage.finding.about(packet.segment(passage.stamp));
+                let before = d.segments.wrapping_sub(flow.tails[sender].reset.n as u32);
+                passage.finding.detail = [whole_millis(passage.stamp.since(d.last)), before];
+                passage.finding.name(Kind::SynRetryProfile, Rule::Fact);
+                passage.found = 1;
+            }
             passage.requests = 1;
             passage.count(ServiceCounter::Syn, counted);
             passage.count(ServiceCounter::SynRetransmit, counted);
@@ -216,7 +229,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if !flow.head.watch.any(Watch::RESET_A) && !flow.head.watch.any(Watch::RESET_B) {
             flow.head.closed = 0;
         }
+        let asker = flow.head.bits.any(HeadBits::CLIENT_B) as usize;
+        let asked = flow.head.bits.any(HeadBits::HANDSHAKE) && flow.ends[asker].bits.any(Bits::ECN);
         self.cpu.count(Counter::FlowsEstablished);
+        passage.count(ServiceCounter::EcnWorked, asked);
         passage.count(ServiceCounter::Established, true);
     }
 }

@@ -3,7 +3,7 @@
 use super::{Engine, NOTHING, Ring, Stage, emit::LOST};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, Severity, ending, forged},
+    detect::{Evidence, RstClass, ending, forged},
     flow::{Bits, HeadBits, TcpFlags, Watch, history},
     kind::Kind,
     passage::{Passage, Rule},
@@ -31,7 +31,12 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                 self.reset(passage);
             }
             Stage::Handshake => {
-                self.syn(passage);
+                self.oddity(passage);
+                if passage.packet.flags.any(TcpFlags::SYN) {
+                    self.syn(passage);
+                } else {
+                    self.bare_ack(passage);
+                }
                 self.chronicle(passage);
                 if passage.learn != NOTHING {
                     self.meet(passage);
@@ -39,6 +44,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                 }
             }
             Stage::Watched => {
+                self.oddity(passage);
                 self.chronicle(passage);
                 self.follow(passage);
             }
@@ -49,9 +55,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             self.conclude(passage);
             self.tell(passage);
             self.watch_on(passage);
-            // What explains a reset does not explain a forged one.
-            let forged = passage.finding.rule == Rule::Reset as u8 && passage.finding.severity > Severity::Info as u8;
-            if passage.also != 0 && !forged {
+            if passage.also != 0 {
                 self.tell_also(passage);
             }
         }
@@ -137,7 +141,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let Some(flow) = self.storage.flow(passage.index) else { return };
         forged::reset(flow, passage);
         ending::reset(flow, passage);
+        self.lane(passage);
         self.remember_reset(passage);
+        self.taken_back(passage);
         passage.count(ServiceCounter::Rst, true);
         passage.found = 1;
     }

@@ -36,6 +36,9 @@ const PER_LINE: usize = 3;
 
 /// The decisive evidence of a finding, or what its anatomy says where there is none.
 pub(super) fn decisive(finding: &Finding<'_>) -> String {
+    if let Some(words) = super::protocol::line(finding) {
+        return words;
+    }
     let mut words: Vec<String> =
         TELLING.iter().filter(|bit| finding.has(**bit)).map(|bit| short(finding, *bit)).collect();
     // Where its shape is all that a reset is told for, the shape comes first.
@@ -90,6 +93,9 @@ fn short(finding: &Finding<'_>, bit: Evidence) -> String {
         Evidence::STALE_SEQ => "points into bytes acknowledged before".to_owned(),
         Evidence::SYNACK_ISN => "second SYN-ACK with another sequence number".to_owned(),
         Evidence::NONCONFORMING => "its numbers do not fit the connection".to_owned(),
+        Evidence::AFTER_FIN if suspect.win == 0 => {
+            "after a FIN: an ordinary abortive close; its window of 0 is meaningless, not overload".to_owned()
+        }
         Evidence::AFTER_FIN => "after a FIN: an ordinary abortive close".to_owned(),
         Evidence::WIN_UNSCALED => format!("window {} unscaled", suspect.win),
         Evidence::IPID_JUMP => format!("IP-ID {} off {whose} counter", suspect.ipid),

@@ -105,6 +105,7 @@ fn closed_in_order(s: Scenario) -> Scenario {
 fn stale_answer(s: Scenario) -> Scenario {
     s.syn()
         .from_server(ACK, |p| p.seq_by(-9_000).ack_by(-5_000))
+        .expect(finding("syn-bare-ack-stale").notice())
         .socketless(Who::Client, |p| p)
         .expect(finding("rst-synsent").info())
         .after(1000)
@@ -123,7 +124,13 @@ fn scanner(s: Scenario) -> Scenario {
 }
 
 fn stale_answer_and_silence(s: Scenario) -> Scenario {
-    s.syn().from_server(ACK, |p| p.seq_by(-9_000).ack_by(-5_000)).after(1000).syn().synack().ack()
+    s.syn()
+        .from_server(ACK, |p| p.seq_by(-9_000).ack_by(-5_000))
+        .expect(finding("syn-bare-ack-stale").notice())
+        .after(1000)
+        .syn()
+        .synack()
+        .ack()
 }
 
 /// A client that lost its state asks anew, is challenged, and clears up (RFC 5961 §4).

@@ -15,6 +15,7 @@ pub struct Expected {
     confidence: Option<Confidence>,
     evidence: Option<Vec<&'static str>>,
     class: Option<&'static str>,
+    detail: Option<[u32; 2]>,
 }
 
 /// A finding of this kind.
@@ -76,6 +77,11 @@ impl Expected {
         Self { class: Some(id), ..self }
     }
 
+    /// With these numbers beside; the first, a time, may be one off.
+    pub fn detail(self, detail: [u32; 2]) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
     /// Whether `event` is what is expected.
     pub(super) fn matches(&self, event: &Event, v6: bool) -> bool {
         let evidence = self.evidence.as_ref().is_none_or(|ids| {
@@ -89,6 +95,7 @@ impl Expected {
             && self.severity.is_none_or(|severity| severity == event.severity())
             && self.confidence.is_none_or(|confidence| confidence == event.confidence())
             && self.class.is_none_or(|id| event.rst_class().is_some_and(|class| class.kind().id() == id))
+            && self.detail.is_none_or(|detail| event.detail[0].abs_diff(detail[0]) <= 1 && event.detail[1] == detail[1])
             && evidence
     }
 }
@@ -102,14 +109,15 @@ impl fmt::Display for Line<'_> {
         let evidence: Vec<_> = event.evidence.pieces().map(|(id, _)| id).collect();
         write!(
             f,
-            "{} {} {} [{}] class {} delay {} min_rtt {}",
+            "{} {} {} [{}] class {} delay {} min_rtt {} detail {:?}",
             event.kind().map_or("?", |kind| kind.id()),
             event.severity().name(),
             event.confidence().name(),
             evidence.join(" "),
             event.rst_class().map_or("-", |class| class.kind().id()),
             event.delay,
-            event.min_rtt
+            event.min_rtt,
+            event.detail
         )
     }
 }

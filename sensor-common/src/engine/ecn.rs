@@ -1,0 +1,64 @@
+//! Verdicts on ECN, with the counts of the service.
+
+use super::{Engine, Ring};
+use crate::{
+    detect::ecn,
+    flow::Bits,
+    kind::Kind,
+    passage::{Passage, Rule},
+    service::ServiceCounter,
+    table::Storage,
+    time::{Clock, whole_millis},
+    track,
+};
+
+impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
+    /// A handshake failed by the receiver's side: was it ECN? Counts it, and says so where the service's others tell.
+    #[inline(never)]
+    pub(super) fn ecn_failure(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        if !flow.ends[passage.packet.receiver()].bits.any(Bits::ECN) {
+            return;
+        }
+        self.account(passage);
+        let Some(service) = self.storage.service(passage.scratch) else { return };
+        passage.finding.detail[1] = ecn::tally(service);
+        if ecn::ruled_out(service) {
+            passage.also = Kind::EcnNotTheCause as u8 + 1;
+            passage.also_rule = Rule::Fact as u8;
+        }
+        passage.count(ServiceCounter::EcnFailed, true);
+    }
+
+    /// The first SYN-ACK: does it answer ECN rightly, or a retry that did without, after a reset?
+    #[inline(never)]
+    pub(super) fn ecn_answer(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let sender = passage.packet.sender();
+        let plain = ecn::retried_without(&flow.tails[sender ^ 1], &flow.ends[sender ^ 1]);
+        let refused = ecn::was_refused(flow, sender);
+        let at = flow.tails[sender].reset.at;
+        let (_, r) = track::ends(flow, sender);
+        let (asked, flags, requests) = (r.bits.any(Bits::ECN), r.flags, r.segments);
+        if plain {
+            r.bits.clear(Bits::ECN);
+        }
+        if asked && plain && refused {
+            self.account(passage);
+            let Some(service) = self.storage.service(passage.scratch) else { return };
+            if ecn::is_the_cause(service) {
+                passage.finding.about(passage.packet.segment(passage.stamp));
+                passage.finding.detail = [whole_millis(passage.stamp.since(at)), ecn::tally(service)];
+                passage.finding.name(Kind::EcnSynRst, Rule::Oddity);
+                passage.found = 1;
+            }
+            passage.count(ServiceCounter::EcnFailed, true);
+        } else if requests == 1
+            && let Some(kind) = ecn::oddity(flags, &passage.packet)
+        {
+            passage.finding.about(passage.packet.segment(passage.stamp));
+            passage.finding.name(kind, Rule::Fact);
+            passage.found = 1;
+        }
+    }
+}
