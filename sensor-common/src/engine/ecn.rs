@@ -35,9 +35,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     pub(super) fn ecn_answer(&mut self, passage: &mut Passage) {
         let Some(flow) = self.storage.flow(passage.index) else { return };
         let sender = passage.packet.sender();
-        let plain = ecn::retried_without(&flow.tails[sender ^ 1], &flow.ends[sender ^ 1]);
+        let plain = ecn::retried_without(&flow.tails[(sender ^ 1) & 1], &flow.ends[(sender ^ 1) & 1]);
         let refused = ecn::was_refused(flow, sender);
-        let at = flow.tails[sender].reset.at;
+        let at = flow.tails[sender & 1].reset.at;
         let (_, r) = track::ends(flow, sender);
         let (asked, flags, requests) = (r.bits.any(Bits::ECN), r.flags, r.segments);
         if plain {

@@ -159,7 +159,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
         flow.head.bits.set(HeadBits::COUNTED);
         // A retry may do without (RFC 3168 §6.1.1.1).
-        let plain = ecn::retried_without(&flow.tails[receiver], &flow.ends[receiver]);
+        let plain = ecn::retried_without(&flow.tails[receiver & 1], &flow.ends[receiver & 1]);
         let (d, r) = track::ends(flow, sender);
         let asked = first && r.bits.any(Bits::ECN) && !plain;
         let granted = asked && d.bits.any(Bits::ECN);
@@ -230,7 +230,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             flow.head.closed = 0;
         }
         let asker = flow.head.bits.any(HeadBits::CLIENT_B) as usize;
-        let asked = flow.head.bits.any(HeadBits::HANDSHAKE) && flow.ends[asker].bits.any(Bits::ECN);
+        let asked = flow.head.bits.any(HeadBits::HANDSHAKE) && flow.ends[asker & 1].bits.any(Bits::ECN);
         self.cpu.count(Counter::FlowsEstablished);
         passage.count(ServiceCounter::EcnWorked, asked);
         passage.count(ServiceCounter::Established, true);

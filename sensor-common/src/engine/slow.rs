@@ -256,14 +256,17 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         };
         passage.scratch = index;
         let Some(service) = self.storage.service(index) else { return };
-        for (counter, _) in ServiceCounter::ALL {
-            let n = match counter {
-                ServiceCounter::Syn => passage.requests as u64,
-                ServiceCounter::SynRetransmit => passage.requests.saturating_sub(1).max(1) as u64,
-                _ => 1,
+        // By number: that it is in bounds must be plain without the table of counters.
+        for (number, counter) in service.counters.iter_mut().enumerate() {
+            let n = if number == ServiceCounter::Syn as usize {
+                passage.requests as u64
+            } else if number == ServiceCounter::SynRetransmit as usize {
+                passage.requests.saturating_sub(1).max(1) as u64
+            } else {
+                1
             };
-            if wanted >> counter as u32 & 1 != 0 {
-                S::add(&mut service.counters[counter as usize], n);
+            if wanted >> number & 1 != 0 {
+                S::add(counter, n);
             }
         }
     }
