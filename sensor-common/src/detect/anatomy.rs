@@ -125,6 +125,7 @@ pub fn classify(flow: &Flow, packet: &Packet, at: Stamp) -> RstClass {
     // It closed, or either side aborted: then there is no socket any more.
     let reset = flow.tails[0].reset.n > 0 || flow.tails[1].reset.n > 0;
     let gone = d.bits.any(Bits::FIN) || (flow.head.closed != 0 && reset);
+    let outrun = outrun(flow, packet, at);
     // What was on its way when the flow was picked up may be answered too.
     let r_first = if flow.head.bits.any(HeadBits::HANDSHAKE) { r.isn } else { r.isn - UNKNOWN_WINDOW };
     if packet.flags.any(TcpFlags::ACK) {
@@ -159,9 +160,7 @@ pub fn classify(flow: &Flow, packet: &Packet, at: Stamp) -> RstClass {
         let ahead = if d.flags.any(TcpFlags::ACK) { window } else { 0 };
         return if within(packet.seq, seq_low, seq_high + ahead) && within(packet.ack, ack_low, ack_high) {
             RstClass::Abort
-        } else if within(packet.ack, r_first, r.nxt)
-            && ((gone && within(packet.seq, d.isn, d.nxt)) || outrun(flow, packet, at))
-        {
+        } else if within(packet.ack, r_first, r.nxt) && ((gone && within(packet.seq, d.isn, d.nxt)) || outrun) {
             // Without a socket, again.
             RstClass::Stateless
         } else {
@@ -182,7 +181,7 @@ pub fn classify(flow: &Flow, packet: &Packet, at: Stamp) -> RstClass {
         // The side has closed or aborted: it answers what was still on its way, by acknowledgments that the recorder has forgotten.
         return RstClass::Stateless;
     }
-    if outrun(flow, packet, at) {
+    if outrun {
         return RstClass::Stateless;
     }
     if d_known && r.flags.any(TcpFlags::ACK) && (within(packet.seq, r.ack, d.nxt) || packet.seq.0 == d.nxt.0) {
