@@ -33,7 +33,10 @@ struct Memory {
 #[derive(Default)]
 struct Findings(Vec<Event>);
 
-struct Now(u64);
+struct Now {
+    coarse: u64,
+    fine: u64,
+}
 
 impl Host {
     /// An engine with an empty table. The memory is taken as it is touched.
@@ -52,8 +55,15 @@ impl Host {
     /// Judges one Ethernet frame, seen at `time` nanoseconds.
     #[inline]
     pub fn observe(&mut self, time: u64, frame: &Slice<'_>, seen: Seen) {
+        self.observe_at([time; 2], frame, seen);
+    }
+
+    /// The same with the two clocks of a live sensor: coarse, then fine.
+    #[inline]
+    pub fn observe_at(&mut self, [coarse, fine]: [u64; 2], frame: &Slice<'_>, seen: Seen) {
         let Self { memory, findings, local: Local { cpu, passage }, config } = self;
-        Engine { storage: memory, ring: findings, clock: &Now(time), cpu, config }.observe(frame, seen, passage);
+        Engine { storage: memory, ring: findings, clock: &Now { coarse, fine }, cpu, config }
+            .observe(frame, seen, passage);
     }
 
     /// Takes the findings since the last call.
@@ -172,11 +182,11 @@ impl Ring for Findings {
 impl Clock for Now {
     #[inline(always)]
     fn coarse(&self) -> u64 {
-        self.0
+        self.coarse
     }
 
     #[inline(always)]
     fn fine(&self) -> u64 {
-        self.0
+        self.fine
     }
 }

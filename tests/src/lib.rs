@@ -1,5 +1,6 @@
 //! Shared parts of the end-to-end tests.
 
+pub mod benign;
 pub mod captures;
 pub mod catalogue;
 pub mod pair;

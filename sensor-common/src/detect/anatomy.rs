@@ -1,9 +1,10 @@
 //! The anatomy of a reset: which code path made it. Most resets are explained by it, and explained away.
 
 use crate::{
-    flow::{Bits, Flow, RECORDED, Segment, TcpFlags},
+    flow::{Bits, Flow, HeadBits, RECORDED, Segment, TcpFlags},
     kind::Kind,
     seq::SeqNumber,
+    time::Stamp,
     track::within,
     wire::Packet,
 };
@@ -80,9 +81,40 @@ pub(crate) fn acked_lately(flow: &Flow, end: usize, ack: SeqNumber) -> bool {
     found
 }
 
+/// Whether a sequence number may be that of an acknowledgment which nobody has a record of: all that the recorder has of the other side
+/// is younger than a round trip, or the flow was picked up in the middle.
+#[inline(always)]
+fn outrun(flow: &Flow, packet: &Packet, at: Stamp) -> bool {
+    let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
+    let behind = r.ack.since(packet.seq);
+    // Without a socket there is no window to offer; and what was acknowledged within a round trip was on its way at once.
+    let handshake = flow.head.bits.any(HeadBits::HANDSHAKE);
+    let reach = if handshake { r.max_window } else { UNKNOWN_WINDOW };
+    if packet.win != 0 || behind <= 0 || behind as u32 > reach {
+        return false;
+    }
+    let round_trip = if d.min_rtt == 0 { UNKNOWN_RTT } else { d.min_rtt + d.min_rtt / 2 + TICK };
+    match last_recorded(flow, packet.receiver(), RECORDED as u32) {
+        Some(oldest) => at.since(oldest.time) < round_trip,
+        None => !handshake,
+    }
+}
+
+/// A round trip where none was measured (100 ms).
+const UNKNOWN_RTT: u32 = 97_656;
+
+/// A window whose scale nobody saw (1 MiB).
+const UNKNOWN_WINDOW: u32 = 1 << 20;
+
+/// How far the coarse clock may lag behind the fine one (10 ms).
+const TICK: u32 = 9_766;
+
+/// An answer comes within this (2 s).
+const ANSWER: u32 = 1_953_125;
+
 /// Classifies a reset before anything else is asked of it.
 #[inline(always)]
-pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
+pub fn classify(flow: &Flow, packet: &Packet, at: Stamp) -> RstClass {
     let d = &flow.ends[packet.sender()];
     let r = &flow.ends[packet.receiver()];
     let (d_known, r_known) = (d.flags.0 != 0, r.flags.0 != 0);
@@ -90,6 +122,12 @@ pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
         return RstClass::Unjudged;
     }
     let d_is_client = matches!(flow.head.client(), Some(client) if client as u8 == packet.side);
+    // It closed, or either side aborted: then there is no socket any more.
+    let reset = flow.tails[0].reset.n > 0 || flow.tails[1].reset.n > 0;
+    let gone = d.bits.any(Bits::FIN) || (flow.head.closed != 0 && reset);
+    let outrun = outrun(flow, packet, at);
+    // What was on its way when the flow was picked up may be answered too.
+    let r_first = if flow.head.bits.any(HeadBits::HANDSHAKE) { r.isn } else { r.isn - UNKNOWN_WINDOW };
     if packet.flags.any(TcpFlags::ACK) {
         // A retry may leave out the data that came with the first SYN; and one on a flow whose end nobody saw is not learnt from.
         if let Some(request) = last_recorded(flow, packet.receiver(), 1)
@@ -102,7 +140,15 @@ pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
         if !d_known {
             // Only a SYN can be refused; its acknowledgment covers it, and data on it.
             let answers_syn = r.flags.any(TcpFlags::SYN) && !r.flags.any(TcpFlags::ACK);
-            return if answers_syn && packet.ack.0 == r.nxt.0 { RstClass::Refused } else { RstClass::Nonconforming };
+            let lately = r.flags.any(TcpFlags::ACK) && at.since(r.last) < ANSWER;
+            return if answers_syn && packet.ack.0 == r.nxt.0 {
+                RstClass::Refused
+            } else if lately && packet.seq.0 == r.ack.0 && within(packet.ack, r_first, r.nxt) {
+                // Some stacks (lwIP) set ACK in what they say without a socket.
+                RstClass::Stateless
+            } else {
+                RstClass::Nonconforming
+            };
         }
         // Bytes that the other side acknowledged, or sent, without our having seen them widen what is exact.
         let seq_high = if r.flags.any(TcpFlags::ACK) && r.ack.after(d.nxt) { r.ack } else { d.nxt };
@@ -114,6 +160,9 @@ pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
         let ahead = if d.flags.any(TcpFlags::ACK) { window } else { 0 };
         return if within(packet.seq, seq_low, seq_high + ahead) && within(packet.ack, ack_low, ack_high) {
             RstClass::Abort
+        } else if within(packet.ack, r_first, r.nxt) && ((gone && within(packet.seq, d.isn, d.nxt)) || outrun) {
+            // Without a socket, again.
+            RstClass::Stateless
         } else {
             RstClass::Nonconforming
         };
@@ -128,9 +177,11 @@ pub fn classify(flow: &Flow, packet: &Packet) -> RstClass {
             RstClass::Stateless
         };
     }
-    let gone = d.bits.any(Bits::FIN) || (flow.head.closed != 0 && flow.tails[packet.sender()].reset.n > 0);
     if gone && within(packet.seq, d.isn, d.nxt) {
         // The side has closed or aborted: it answers what was still on its way, by acknowledgments that the recorder has forgotten.
+        return RstClass::Stateless;
+    }
+    if outrun {
         return RstClass::Stateless;
     }
     if d_known && r.flags.any(TcpFlags::ACK) && (within(packet.seq, r.ack, d.nxt) || packet.seq.0 == d.nxt.0) {

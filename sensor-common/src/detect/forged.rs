@@ -35,7 +35,7 @@ const REORDERING: u32 = 9_766;
 #[inline(always)]
 pub fn reset(flow: &Flow, passage: &mut Passage) {
     passage.finding.about(passage.packet.segment(passage.stamp));
-    passage.finding.class = classify(flow, &passage.packet) as u8;
+    passage.finding.class = classify(flow, &passage.packet, passage.stamp) as u8;
     origin::judge(flow, passage.packet.sender(), &mut passage.finding, Evidence::TTL_RST);
     if is_stateless(&passage.finding) {
         // Made without a socket, it has neither the socket's IP-ID nor its TOS.
@@ -78,7 +78,8 @@ fn answer(flow: &Flow, passage: &mut Passage) {
         }
         r.nxt_at
     } else {
-        if !is_stateless(finding) || packet.seq.0 == d.nxt.0 {
+        // An older acknowledgment that it may answer is of an unknown time.
+        if !is_stateless(finding) || packet.seq.0 == d.nxt.0 || packet.seq.0 != r.ack.0 {
             return;
         }
         r.ack_at
@@ -236,8 +237,12 @@ pub fn carried_on(flow: &Flow, passage: &Passage) -> bool {
     }
     let says_more = packet.len > 0 || packet.flags.any(TcpFlags::FIN);
     let beyond = packet.end().after(last.seq);
-    let fresh = packet.end().after(d.nxt) || passage.stamp.since(last.at) > REORDERING;
-    !packet.flags.any(TcpFlags::SYN) && says_more && beyond && fresh
+    let late = passage.stamp.since(last.at) > REORDERING;
+    let fresh = packet.end().after(d.nxt) || late;
+    // A bare FIN that was overtaken by what the closed host said to data that had not seen it.
+    let socketless = last.ack.0 == 0 || last.class == RstClass::Stateless as u8;
+    let overtaken = packet.len == 0 && packet.seq.0 == last.seq.0 && socketless && !late;
+    !packet.flags.any(TcpFlags::SYN) && says_more && beyond && fresh && !overtaken
 }
 
 /// Judges payload beyond its sender's FIN. Whether there is anything to tell.

@@ -4,7 +4,7 @@ use super::Evidence;
 use crate::{
     flow::{Bits, End, Flow, HeadBits, Side, TcpFlags},
     passage::Finding,
-    track::MIN_TRUSTED_RTT,
+    track::{MIN_TRUSTED_RTT, scale},
 };
 
 /// Initial TTLs in use: 64 Linux, BSD, macOS; 128 Windows; 255 network gear; 32 some embedded.
@@ -108,8 +108,10 @@ pub fn judge(flow: &Flow, sender: usize, finding: &mut Finding, far: Evidence) {
 #[inline(always)]
 fn mirrors_window(d: &End, r: &End, win: u16) -> bool {
     let own = d.windows;
-    let is_own =
+    let recent =
         win == own as u16 || win == (own >> 16) as u16 || win == (own >> 32) as u16 || win == (own >> 48) as u16;
+    // Or its largest: an empty buffer's.
+    let is_own = recent || (win as u32) << scale(d, TcpFlags::ACK) == d.max_window;
     let common = matches!(win, 0 | 512 | 1024 | 8192 | 65535);
     d.flags.0 != 0 && r.flags.0 != 0 && win == r.windows as u16 && !is_own && !common
 }
