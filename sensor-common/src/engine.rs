@@ -51,14 +51,18 @@ pub enum Stage {
     Handshake = 1,
     /// A flow that is closing or suspected of something, a FIN, an unexpected TTL.
     Watched = 2,
+    /// There may be a finding to tell, or a handshake to conclude, after any of these. A second finding about the same segment comes
+    /// here again.
+    Tell = 3,
 }
 
 impl Stage {
     /// Every stage with the names of its programs: for XDP, for tc.
-    pub const ALL: [(Self, &'static str, &'static str); 3] = [
+    pub const ALL: [(Self, &'static str, &'static str); 4] = [
         (Self::Reset, "xdp_reset", "tc_reset"),
         (Self::Handshake, "xdp_handshake", "tc_handshake"),
         (Self::Watched, "xdp_watched", "tc_watched"),
+        (Self::Tell, "xdp_tell", "tc_tell"),
     ];
 }
 
@@ -80,8 +84,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// Judges one frame. The frame's fate is not the engine's business.
     #[inline(always)]
     pub fn observe<F: Frame>(&mut self, frame: &F, seen: Seen, passage: &mut Passage) {
-        if let Some(stage) = self.begin(frame, seen, passage) {
-            self.go_on(stage, passage);
+        let mut next = self.begin(frame, seen, passage);
+        while let Some(stage) = next {
+            next = self.go_on(stage, passage);
         }
     }
 

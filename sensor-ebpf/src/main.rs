@@ -70,41 +70,27 @@ fn segment(ctx: &TcContext, hook: Hook) -> i32 {
     TC_ACT_UNSPEC
 }
 
-#[xdp(frags)]
-fn xdp_reset(_: XdpContext) -> u32 {
-    go_on(Stage::Reset);
-    XDP_PASS
+/// A stage's two programs.
+macro_rules! stage {
+    ($stage:ident, $xdp:ident, $tc:ident) => {
+        #[xdp(frags)]
+        fn $xdp(ctx: XdpContext) -> u32 {
+            maps::xdp_stage(&ctx, go_on(Stage::$stage));
+            XDP_PASS
+        }
+
+        #[classifier]
+        fn $tc(ctx: TcContext) -> i32 {
+            maps::tc_stage(&ctx, go_on(Stage::$stage));
+            TC_ACT_UNSPEC
+        }
+    };
 }
 
-#[xdp(frags)]
-fn xdp_handshake(_: XdpContext) -> u32 {
-    go_on(Stage::Handshake);
-    XDP_PASS
-}
-
-#[xdp(frags)]
-fn xdp_watched(_: XdpContext) -> u32 {
-    go_on(Stage::Watched);
-    XDP_PASS
-}
-
-#[classifier]
-fn tc_reset(_: TcContext) -> i32 {
-    go_on(Stage::Reset);
-    TC_ACT_UNSPEC
-}
-
-#[classifier]
-fn tc_handshake(_: TcContext) -> i32 {
-    go_on(Stage::Handshake);
-    TC_ACT_UNSPEC
-}
-
-#[classifier]
-fn tc_watched(_: TcContext) -> i32 {
-    go_on(Stage::Watched);
-    TC_ACT_UNSPEC
-}
+stage!(Reset, xdp_reset, tc_reset);
+stage!(Handshake, xdp_handshake, tc_handshake);
+stage!(Watched, xdp_watched, tc_watched);
+stage!(Tell, xdp_tell, tc_tell);
 
 #[inline(always)]
 fn begin(frame: &Cursor, seen: Seen) -> Option<Stage> {
@@ -115,9 +101,9 @@ fn begin(frame: &Cursor, seen: Seen) -> Option<Stage> {
 }
 
 #[inline(always)]
-fn go_on(stage: Stage) {
-    let Some(Local { cpu, passage }) = maps::local() else { return };
-    engine!(cpu, maps::config()).go_on(stage, passage);
+fn go_on(stage: Stage) -> Option<Stage> {
+    let Local { cpu, passage } = maps::local()?;
+    engine!(cpu, maps::config()).go_on(stage, passage)
 }
 
 /// In the trace build, a line for each frame through aya-log; nothing otherwise.

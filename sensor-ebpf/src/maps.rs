@@ -38,9 +38,9 @@ static CPUS: PerCpuArray<Local, 1, 0> = PerCpuArray::new();
 static EVENTS: RingBuf<Event, 4_194_304, 0> = RingBuf::new();
 /// The programs of the [`Stage`]s, for each type of program an array of its own.
 #[btf_map]
-static XDP_STAGES: ProgramArray<3> = ProgramArray::new();
+static XDP_STAGES: ProgramArray<4> = ProgramArray::new();
 #[btf_map]
-static TC_STAGES: ProgramArray<3> = ProgramArray::new();
+static TC_STAGES: ProgramArray<4> = ProgramArray::new();
 /// Time for tests, in nanoseconds. No loaded program refers to it unless the configuration says so.
 #[btf_map]
 static TEST_CLOCK: Array<u64, 1, MMAPABLE> = Array::new();
@@ -73,6 +73,7 @@ macro_rules! go_on {
                     Stage::Reset => $stages.tail_call($ctx, Stage::Reset as u32),
                     Stage::Handshake => $stages.tail_call($ctx, Stage::Handshake as u32),
                     Stage::Watched => $stages.tail_call($ctx, Stage::Watched as u32),
+                    Stage::Tell => $stages.tail_call($ctx, Stage::Tell as u32),
                 }
             }
             stage_missing();

@@ -18,9 +18,12 @@ use crate::{
 const NO_SERVICE: u32 = u32::MAX;
 
 impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
-    /// Judges a segment that is not routine, and lets the state learn what it may.
+    /// Judges a segment that is not routine, and lets the state learn what it may. Where there is more to do, what that is.
     #[inline(always)]
-    pub fn go_on(&mut self, stage: Stage, passage: &mut Passage) {
+    pub fn go_on(&mut self, stage: Stage, passage: &mut Passage) -> Option<Stage> {
+        if let Stage::Tell = stage {
+            return self.tell_all(passage);
+        }
         passage.found = 0;
         passage.also = 0;
         self.take_time(passage);
@@ -43,26 +46,58 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                     self.follow(passage);
                 }
             }
-            Stage::Watched => {
+            Stage::Watched | Stage::Tell => {
                 self.oddity(passage);
                 self.chronicle(passage);
                 self.follow(passage);
             }
         }
-        if passage.found != 0 {
-            // First, so that the finding's denominators include its own segment.
-            self.account(passage);
-            self.conclude(passage);
-            self.tell(passage);
-            self.watch_on(passage);
-            if passage.also != 0 {
-                self.tell_also(passage);
-            }
+        if passage.found != 0 || matches!(stage, Stage::Handshake) {
+            return Some(Stage::Tell);
         }
+        self.finish(passage);
+        None
+    }
+
+    /// Tells what was found, and again if there is a second finding about the same segment.
+    #[inline(always)]
+    fn tell_all(&mut self, passage: &mut Passage) -> Option<Stage> {
+        if passage.found == 0 {
+            self.finish_handshake(passage);
+            return None;
+        }
+        // First, so that the finding's denominators include its own segment.
+        self.account(passage);
+        self.conclude(passage);
+        self.tell(passage);
+        self.watch_on(passage);
+        if passage.also != 0 {
+            let finding = &mut passage.finding;
+            finding.kind = passage.also - 1;
+            finding.rule = passage.also_rule;
+            finding.evidence = Evidence::NONE;
+            passage.also = 0;
+            return Some(Stage::Tell);
+        }
+        self.finish_handshake(passage);
+        None
+    }
+
+    /// The state learns from the segment, which may have completed a handshake.
+    #[inline(never)]
+    fn finish_handshake(&mut self, passage: &mut Passage) {
         self.learn(passage);
-        if let Stage::Handshake = stage {
-            self.promote(passage);
+        self.promote(passage);
+        if passage.service != 0 {
+            self.account(passage);
         }
+        self.note(passage);
+    }
+
+    /// The state learns from the segment.
+    #[inline(always)]
+    fn finish(&mut self, passage: &mut Passage) {
+        self.learn(passage);
         if passage.service != 0 {
             self.account(passage);
         }
@@ -99,24 +134,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         passage.found = 1;
     }
 
-    /// Another kind of finding about the same segment.
-    #[inline(always)]
-    fn tell_also(&mut self, passage: &mut Passage) {
-        let finding = &mut passage.finding;
-        finding.kind = passage.also - 1;
-        finding.rule = passage.also_rule;
-        finding.evidence = Evidence::NONE;
-        self.conclude(passage);
-        self.tell(passage);
-    }
-
     /// Notes in the flow's history what is new. Before the judgement, so that a finding shows its own segment in it, and after
     /// a SYN, which may have begun the history anew.
     #[inline(never)]
     pub(super) fn chronicle(&mut self, passage: &mut Passage) {
         let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
         if history::has_news(&flow.ends[passage.packet.sender()], &passage.packet) {
-            history::note(flow, extra, &passage.packet);
+            history::note(flow, extra, &passage.packet, &mut passage.scratch);
         }
     }
 

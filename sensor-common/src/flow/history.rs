@@ -6,7 +6,10 @@
 //! the last of their kind; `t` and `w` are noted once for each direction; `c` and `g` need the payload and are not noted.
 
 use super::{End, Extra, Flow, HeadBits, TcpFlags, Watch};
-use crate::wire::Packet;
+use crate::{
+    opaque::{keep, recall},
+    wire::Packet,
+};
 
 /// Letters that have room.
 pub const LETTERS: usize = 12;
@@ -74,16 +77,26 @@ impl History {
         Self(if client.data > 0 { syn << 5 | Letter::Data as u64 | ORIGINATOR } else { syn })
     }
 
+    /// Enters a letter with its direction.
+    #[inline(always)]
+    const fn push_code(&mut self, code: u64) {
+        self.0 = if self.0 >> 55 != 0 { self.0 | MORE } else { self.0 << 5 | code };
+    }
+
     /// Enters a letter.
     #[inline(always)]
     pub const fn push(&mut self, letter: Letter, originator: bool) {
-        self.0 = if self.0 >> 55 != 0 { self.0 | MORE } else { self.0 << 5 | letter as u64 | (originator as u64) << 4 };
+        self.push_code(letter as u64 | (originator as u64) << 4);
     }
 
     /// Whether it has a letter of this direction.
     #[inline(always)]
     pub const fn has(self, letter: Letter, originator: bool) -> bool {
-        let wanted = letter as u64 | (originator as u64) << 4;
+        self.has_code(letter as u64 | (originator as u64) << 4)
+    }
+
+    #[inline(always)]
+    const fn has_code(self, wanted: u64) -> bool {
         // A lane is zero where the letter is. Borrows can make lanes above it look so too, which changes nothing.
         let lanes = (self.0 & !MORE) ^ (wanted * LANES);
         (lanes.wrapping_sub(LANES) & !lanes & (LANES << 4)) & ((1 << 60) - 1) != 0
@@ -148,53 +161,59 @@ pub fn is_pure_ack(packet: &Packet) -> bool {
 }
 
 /// Notes a segment in its flow's history; its sender's numbers are as they were before it.
+///
+/// `scratch` is working memory: the kernel's verifier would follow each letter by itself if it were in a register.
 #[inline(always)]
-pub fn note(flow: &Flow, extra: &mut Extra, packet: &Packet) {
+pub fn note(flow: &Flow, extra: &mut Extra, packet: &Packet, scratch: &mut u32) {
     let sender = packet.sender();
     let originator = sender != flow.head.server() as usize;
-    let mut history = History(extra.history);
-    if history.0 == 0 && !originator {
-        history.push(Letter::Flipped, true);
-    }
     let d = &flow.ends[sender];
     let (syn, fin, rst) =
         (packet.flags.any(TcpFlags::SYN), packet.flags.any(TcpFlags::FIN), packet.flags.any(TcpFlags::RST));
-    let control = if syn && (fin || rst) {
-        Some((Letter::SynOther, true))
+    let data = packet.len > 0 && !rst;
+    let plain = !syn && !fin && !rst;
+    // The letter of the flags, and whether it is noted again.
+    let (letter, again) = if syn && (fin || rst) {
+        (Letter::SynOther, false)
     } else if fin && rst {
-        Some((Letter::FinRst, true))
+        (Letter::FinRst, false)
     } else if syn {
         let letter = if packet.flags.any(TcpFlags::ACK) { Letter::SynAck } else { Letter::Syn };
-        Some((letter, packet.seq.0 == d.isn.0))
+        (letter, packet.seq.0 != d.isn.0)
     } else if rst {
         let last = &flow.tails[sender & 1].reset;
-        Some((Letter::Rst, last.n > 0 && packet.seq.0 == last.seq.0))
-    } else if fin {
-        Some((Letter::Fin, packet.end().0 == d.nxt.0))
+        (Letter::Rst, last.n == 0 || packet.seq.0 != last.seq.0)
     } else {
-        None
+        (Letter::Fin, packet.end().0 != d.nxt.0)
     };
-    let data = packet.len > 0 && !rst;
-    if data && !syn && !history.has(Letter::Data, originator) {
-        history.push(Letter::Data, originator);
+    keep(scratch, letter as u32 | (again as u32) << 8 | (originator as u32) << 4);
+    let history = &mut extra.history;
+    enter(history, scratch, Letter::Flipped as u32 | 16, recall(history) == 0 && !originator);
+    let who = recall(scratch) & 16;
+    enter(history, scratch, Letter::Data as u32 | who, data && !syn);
+    let control = recall(scratch);
+    enter(history, scratch, control, !plain);
+    enter(history, scratch, Letter::Data as u32 | who, data && syn);
+    enter(history, scratch, Letter::Ack as u32 | who, is_pure_ack(packet));
+    enter(history, scratch, Letter::Window as u32 | who, plain && packet.win == 0);
+}
+
+/// Enters `code`, a letter and its direction, if it is `wanted` and not there yet, or noted again (bit 8).
+#[inline(always)]
+fn enter(history: &mut u64, wanted_code: &mut u32, code: u32, wanted: bool) {
+    if !wanted {
+        return;
     }
-    if let Some((letter, same)) = control
-        && !(same && history.has(letter, originator))
-    {
-        history.push(letter, originator);
+    let before = *wanted_code;
+    keep(wanted_code, code);
+    let code = recall(wanted_code) as u64;
+    keep(wanted_code, before);
+    let mut letters = History(recall(history));
+    let there = letters.has_code(code & 31);
+    if !there || code >> 8 != 0 {
+        letters.push_code(code & 31);
+        keep(history, letters.0);
     }
-    if data && syn && !history.has(Letter::Data, originator) {
-        history.push(Letter::Data, originator);
-    }
-    if control.is_none() {
-        if is_pure_ack(packet) && !history.has(Letter::Ack, originator) {
-            history.push(Letter::Ack, originator);
-        }
-        if packet.win == 0 && !history.has(Letter::Window, originator) {
-            history.push(Letter::Window, originator);
-        }
-    }
-    extra.history = history.0;
 }
 
 /// Notes payload that had been sent before.
