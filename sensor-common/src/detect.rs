@@ -9,6 +9,8 @@ pub mod evidence;
 pub mod forged;
 pub mod handshake;
 pub mod origin;
+pub mod races;
+pub mod tampering;
 
 pub use anatomy::RstClass;
 pub use evidence::{Confidence, Evidence, Severity};

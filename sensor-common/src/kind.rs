@@ -74,6 +74,56 @@ kinds! {
     SynAckIsnChange = 18, "synack-isn-change";
     /// A side alternates between two distances.
     TtlFlap = 19, "ttl-flap";
+    /// A reset in the course of the handshake that neither side's kernel sends.
+    RstSyn = 20, "rst-syn";
+    /// Both ends were reset at the same instant.
+    RstBothEnds = 21, "rst-both-ends";
+    /// A SYN, then silence.
+    CtSynNone = 22, "ct-syn-none";
+    /// A SYN, then resets without ACK.
+    CtSynRst = 23, "ct-syn-rst";
+    /// A SYN, then resets with ACK.
+    CtSynRstAck = 24, "ct-syn-rstack";
+    /// A SYN, then resets of both forms.
+    CtSynRstRstAck = 25, "ct-syn-rst-rstack";
+    /// A handshake, then silence.
+    CtAckNone = 26, "ct-ack-none";
+    /// A handshake, then one reset without ACK.
+    CtAckRst = 27, "ct-ack-rst";
+    /// A handshake, then several resets without ACK.
+    CtAckRstRst = 28, "ct-ack-rst-rst";
+    /// A handshake, then one reset with ACK.
+    CtAckRstAck = 29, "ct-ack-rstack";
+    /// A handshake, then several resets with ACK.
+    CtAckRstAckRstAck = 30, "ct-ack-rstack-rstack";
+    /// The first data, then silence.
+    CtPshNone = 31, "ct-psh-none";
+    /// The first data, then one reset without ACK.
+    CtPshRst = 32, "ct-psh-rst";
+    /// The first data, then one reset with ACK.
+    CtPshRstAck = 33, "ct-psh-rstack";
+    /// The first data, then resets of both forms.
+    CtPshRstRstAck = 34, "ct-psh-rst-rstack";
+    /// The first data, then several resets with ACK.
+    CtPshRstAckRstAck = 35, "ct-psh-rstack-rstack";
+    /// The first data, then resets without ACK whose acknowledgment fields are equal.
+    CtPshRstEq = 36, "ct-psh-rst-eq";
+    /// The first data, then resets without ACK whose acknowledgment fields differ, none of them 0.
+    CtPshRstNe = 37, "ct-psh-rst-ne";
+    /// The first data, then resets without ACK, some with 0 in the acknowledgment field and some not.
+    CtPshRstRst0 = 38, "ct-psh-rst-rst0";
+    /// Several data segments, then resets without ACK.
+    CtDataRst = 39, "ct-data-rst";
+    /// Several data segments, then resets with ACK.
+    CtDataRstAck = 40, "ct-data-rstack";
+    /// Cut off after the SYN, in a way that has no signature.
+    RadarPostSyn = 41, "radar-post-syn";
+    /// Cut off after the handshake, in a way that has no signature.
+    RadarPostAck = 42, "radar-post-ack";
+    /// Cut off after the first data, in a way that has no signature.
+    RadarPostPsh = 43, "radar-post-psh";
+    /// Reset after several data packets that were seen as one segment.
+    RadarLater = 44, "radar-later";
 }
 
 /// Room for kinds in tables that are indexed by them.

@@ -143,7 +143,10 @@ pub fn resume(end: &mut End, syn: &Segment) {
 pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool {
     let end = packet.end();
     let again = packet.len > 0 && packet.seq.before(d.nxt);
-    if end.after(d.nxt) {
+    let other = (packet.seq.0 != d.isn.0.wrapping_add(1)) & (d.data != 0) & (packet.len > 0);
+    let fresh = end.after(d.nxt);
+    d.flags.0 |= ((other & fresh) as u8) << 2;
+    if fresh {
         d.nxt = end;
         d.nxt_at = at;
     }

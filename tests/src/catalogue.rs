@@ -7,7 +7,9 @@ mod forged;
 mod handshake;
 mod harsh;
 mod innocent;
+mod races;
 mod seed1;
+mod tampering;
 mod threads;
 
 use sensor_common::kind::Kind;
@@ -56,7 +58,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         handshake::CASES,
         innocent::CASES,
         harsh::CASES,
+        races::CASES,
         seed1::CASES,
+        tampering::CASES,
         threads::CASES,
     ]
     .into_iter()

@@ -90,7 +90,8 @@ struct Sensor {
 
 impl Sensor {
     fn new(room: usize, config: Config) -> Self {
-        let table = Table(Bucket::default(), [Flow::default(); WAYS], [Service::default(); 8], [Extra::default(); WAYS]);
+        let table =
+            Table(Bucket::default(), [Flow::default(); WAYS], [Service::default(); 8], [Extra::default(); WAYS]);
         let config = Config { service_mask: 7, ..config };
         Self { table, ring: Full { events: Vec::new(), room }, local: Local::default(), config }
     }

@@ -3,7 +3,7 @@
 use super::{Engine, NUMBERS, Ring};
 use crate::{
     detect::{Evidence, anatomy::last_recorded, forged, origin},
-    flow::{Bits, TcpFlags, Watch},
+    flow::{Bits, End, TcpFlags, Watch},
     kind::Kind,
     passage::{Passage, Rule},
     table::Storage,
@@ -40,7 +40,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             d.ttl = ttl;
             d.ttl_n = 0;
             d.bits.set(Bits::REROUTED);
-            if d.flags.0 & !(TcpFlags::ECE.0) == TcpFlags::SYN.with(TcpFlags::ACK).0 {
+            if d.flags.0 & !(TcpFlags::ECE.0 | End::SEVERAL.0) == TcpFlags::SYN.with(TcpFlags::ACK).0 {
                 flow.head.watch.set(watched);
             }
             if back {

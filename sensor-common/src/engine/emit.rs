@@ -83,7 +83,13 @@ const fn held_back(n: u32, free: u32) -> u32 {
 }
 
 #[inline(always)]
-fn fill(event: &mut Event, passage: &Passage, (flow, extra): (&Flow, &Extra), service: ServiceSnapshot, held_back: u32) {
+fn fill(
+    event: &mut Event,
+    passage: &Passage,
+    (flow, extra): (&Flow, &Extra),
+    service: ServiceSnapshot,
+    held_back: u32,
+) {
     let Passage { packet, finding, .. } = passage;
     let d = &flow.ends[packet.sender()];
     event.time = passage.now;

@@ -225,12 +225,17 @@ pub struct End {
     pub wscale: u8,
     /// What is known of this side.
     pub bits: Bits,
-    /// All flags it ever set, resets excluded.
+    /// All flags it ever set, resets excluded; in place of RST, [`End::SEVERAL`].
     pub flags: TcpFlags,
     /// Source MAC address folded to a byte.
     pub mac: u8,
     /// Flips between two TTLs, saturating.
     pub flaps: u8,
+}
+
+impl End {
+    /// Of [`End::flags`], where RST has no other meaning: it sent payload at more than one sequence number.
+    pub const SEVERAL: TcpFlags = TcpFlags::RST;
 }
 
 /// What is remembered of the resets in one side's name. Nothing else learns from them.
@@ -239,7 +244,7 @@ pub struct End {
 pub struct Reset {
     /// Sequence number of the last one.
     pub seq: SeqNumber,
-    /// Acknowledgment of the last one; 0 if it made none.
+    /// Acknowledgment of the last one; 0 if it made none. As long as none of them had the ACK flag: the bare field.
     pub ack: SeqNumber,
     /// When it was seen.
     pub at: Stamp,
@@ -249,8 +254,33 @@ pub struct Reset {
     pub ttl: u8,
     /// Highest score so far, in half points.
     pub score: i8,
+    /// Anatomy of the last one, see [`Reset::class`], and what is known of all of them.
+    pub marks: u8,
+}
+
+impl Reset {
+    /// One came without the ACK flag.
+    pub const BARE: u8 = 8;
+    /// One came with the ACK flag.
+    pub const ACKED: u8 = 16;
+    /// The acknowledgment fields of two in a row differed. Says nothing where some were BARE and some ACKED.
+    pub const DIFFER: u8 = 32;
+    /// An acknowledgment field was 0.
+    pub const ZERO: u8 = 64;
+    /// When the first one came there was little left to cut off: a side had closed, or this one had sent ten segments.
+    pub const MOOT: u8 = 128;
+
     /// Anatomy of the last one, [`crate::detect::RstClass`] as a number.
-    pub class: u8,
+    #[inline(always)]
+    pub const fn class(&self) -> u8 {
+        self.marks & 7
+    }
+
+    /// Whether any of `marks` is set.
+    #[inline(always)]
+    pub const fn any(&self, marks: u8) -> bool {
+        self.marks & marks != 0
+    }
 }
 
 /// One side's last reset and its recorded segments.
