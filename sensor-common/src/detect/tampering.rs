@@ -30,6 +30,23 @@ pub enum Stage {
     Later,
 }
 
+impl Stage {
+    /// The stage that a kind of tampering is about; `None` for other kinds.
+    pub const fn of(kind: Kind) -> Option<Self> {
+        Some(match kind {
+            Kind::CtSynNone | Kind::CtSynRst | Kind::CtSynRstAck | Kind::CtSynRstRstAck => Self::Syn,
+            Kind::RadarPostSyn => Self::Syn,
+            Kind::CtAckNone | Kind::CtAckRst | Kind::CtAckRstRst => Self::Ack,
+            Kind::CtAckRstAck | Kind::CtAckRstAckRstAck | Kind::RadarPostAck => Self::Ack,
+            Kind::CtPshNone | Kind::CtPshRst | Kind::CtPshRstAck | Kind::CtPshRstRstAck => Self::Data,
+            Kind::CtPshRstAckRstAck | Kind::CtPshRstEq | Kind::CtPshRstNe | Kind::CtPshRstRst0 => Self::Data,
+            Kind::RadarPostPsh => Self::Data,
+            Kind::CtDataRst | Kind::CtDataRstAck | Kind::RadarLater => Self::Later,
+            _ => return None,
+        })
+    }
+}
+
 /// What a connection at rest comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {

@@ -6,6 +6,7 @@ use sensor_common::detect::{Confidence, Evidence};
 
 use super::{Finding, evidence, paint::Paint};
 
+pub(super) mod cut;
 mod next;
 mod not;
 mod table;
