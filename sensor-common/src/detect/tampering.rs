@@ -65,6 +65,9 @@ pub struct Verdict {
 /// The most that one packet carries on an Ethernet: more is several, merged on receipt.
 const ONE_PACKET: i32 = 1500;
 
+/// An IP-ID is compared with one of at most this age (2 s).
+const SOON: u32 = 1_953_125;
+
 /// Silence counts among the client's first segments only.
 const EARLY: u32 = 10;
 
@@ -222,7 +225,7 @@ impl<'a> View<'a> {
         let stateless = class == RstClass::Stateless as u8 || class == RstClass::SynSent as u8;
         let counts = c.ipid_steps >= 2 && c.ipid_jumps == 0 && flow.head.key.link.ip_version() == 4;
         let mut far = false;
-        for reset in self.recorded().filter(|segment| segment.flags.any(TcpFlags::RST)) {
+        for reset in self.resets() {
             verdict.hops = verdict.hops.max(origin::hops(reset.ttl).abs_diff(origin::hops(c.ttl)));
             far |= origin::distance(c, reset.ttl) == Distance::Far;
             if counts && reset.ipid != 0 {
@@ -232,35 +235,47 @@ impl<'a> View<'a> {
         }
         far &= origin::comparable(flow, c);
         let settled = origin::stable(flow, c);
+        // Counters that a host's connections share run on meanwhile.
+        let age = |segment: &Segment| c.last.0.wrapping_sub(segment.time.0);
+        let soon = self.recorded().any(|segment| !segment.flags.any(TcpFlags::RST) && age(segment) < SOON);
         let evidence = &mut verdict.evidence;
         evidence.add_if(far && settled, Evidence::TTL_RST);
         evidence.add_if(far && !settled, Evidence::TTL_WEAK);
         // Made without a socket, it has not the socket's IP-ID.
-        evidence.add_if(verdict.ipid > 1000 && !stateless, Evidence::IPID_JUMP);
-        evidence.add_if(unheard_of(verdict.kind, self.reset), Evidence::NONCONFORMING);
+        evidence.add_if(verdict.ipid > 1000 && soon && !stateless, Evidence::IPID_JUMP);
+        evidence.add_if(self.unheard_of(verdict.kind), Evidence::NONCONFORMING);
         let linux = |reset: &Segment| reset.flags.0 == TcpFlags::RST.0 && reset.win == 0 && reset.ipid == 0;
-        let resets = || self.recorded().filter(|segment| segment.flags.any(TcpFlags::RST));
-        evidence.add_if(stateless && resets().all(linux), Evidence::LINUX_STATELESS);
+        evidence.add_if(stateless && self.resets().all(linux), Evidence::LINUX_STATELESS);
+    }
+
+    /// The client's recorded resets.
+    fn resets(&self) -> impl Iterator<Item = &'a Segment> + use<'a> {
+        self.recorded().filter(|segment| segment.flags.any(TcpFlags::RST))
+    }
+
+    /// Whether no stack ends a connection like this. An aborted socket sends one reset with ACK; what comes later it answers
+    /// without a socket, with a bare reset each. In place of an acknowledgment these have 0, or on Windows their own number.
+    fn unheard_of(&self, kind: Kind) -> bool {
+        let plain = |reset: &Segment| reset.flags.any(TcpFlags::ACK) || reset.ack.0 == 0 || reset.ack.0 == reset.seq.0;
+        let header = |reset: &Segment| Segment { time: Stamp(0), ..*reset };
+        let mut headers = self.resets().map(header);
+        let first = headers.next();
+        // One reset that a mirror port or a path has doubled.
+        let doubled = headers.all(|other| Some(other) == first);
+        let odd = match kind {
+            Kind::CtSynRstRstAck | Kind::CtPshRstRst0 => true,
+            Kind::CtAckRstAckRstAck | Kind::CtPshRstAckRstAck => !doubled,
+            Kind::CtAckRstRst | Kind::CtPshRstEq | Kind::CtPshRstNe => !doubled && !self.resets().all(plain),
+            Kind::RadarPostAck | Kind::CtPshRstRstAck => !self.resets().all(plain),
+            _ => false,
+        };
+        odd || self.reset.class() == RstClass::Nonconforming as u8
     }
 }
 
 /// Number of a segment's first byte of payload.
 const fn first_byte(segment: &Segment) -> u32 {
     segment.seq.0.wrapping_add((segment.flags.0 >> 1 & 1) as u32)
-}
-
-/// Whether no stack ends a connection like this. An aborted socket sends one reset; what comes later it answers without a socket,
-/// with a bare reset each, and 0 in the field for the acknowledgment.
-fn unheard_of(kind: Kind, reset: &Reset) -> bool {
-    // Where the server was not seen, it cannot be told what a reset answers.
-    let answers = reset.class() == RstClass::Stateless as u8 || reset.class() == RstClass::Unjudged as u8;
-    match kind {
-        Kind::CtSynRstRstAck | Kind::CtPshRstRst0 | Kind::CtPshRstNe => true,
-        Kind::CtAckRstAckRstAck | Kind::CtPshRstAckRstAck => true,
-        Kind::RadarPostAck | Kind::CtPshRstRstAck => !answers,
-        Kind::CtAckRstRst | Kind::CtPshRstEq => reset.any(Reset::DIFFER) || !reset.any(Reset::ZERO),
-        _ => reset.class() == RstClass::Nonconforming as u8,
-    }
 }
 
 /// The finding as an event: about the client's last reset, or its last segment.

@@ -1,7 +1,7 @@
 //! Connections that are cut off near their beginning, and what they come to once all is quiet.
 
 use super::cases;
-use crate::scenario::{ACK, PSH_ACK, RST, RST_ACK, Scenario, Who, finding};
+use crate::scenario::{ACK, Draft, PSH_ACK, RST, RST_ACK, Scenario, Who, finding};
 
 cases! {
     CtSynNone: syn_and_silence, scanner_and_silence;
@@ -18,8 +18,8 @@ cases! {
     CtPshRstAck: closed_tab, request_and_close;
     CtPshRstRstAck: request_and_both_forms, aborted_with_data_on_its_way, aborted_after_the_answer;
     CtPshRstAckRstAck: request_and_aborts, retransmitted_request_and_abort;
-    CtPshRstEq: equal_fields, answers_to_stragglers;
-    CtPshRstNe: fields_differ, late_burst;
+    CtPshRstEq: equal_fields, answers_to_stragglers, windows_answers, doubled_reset;
+    CtPshRstNe: fields_differ, late_burst, windows_after_more;
     CtPshRstRst0: fields_with_and_without, burst_after_fin;
     CtDataRst: several_and_reset, long_talk_and_reset;
     CtDataRstAck: several_and_abort, several_and_close;
@@ -42,6 +42,11 @@ fn ask(s: Scenario) -> Scenario {
 /// A reset in the client's name that nobody's stack has made: without ACK, with this in the field for it.
 fn bare(s: Scenario, field: u32) -> Scenario {
     s.from_client(RST, |p| p.forged().raw_ack(field))
+}
+
+/// Another one, which is not the same packet once more.
+fn bare_again(s: Scenario, field: u32) -> Scenario {
+    s.from_client(RST, |p| p.forged().raw_ack(field).win(505))
 }
 
 fn syn_and_silence(s: Scenario) -> Scenario {
@@ -102,7 +107,7 @@ fn reset_after_the_server_closed(s: Scenario) -> Scenario {
 }
 
 fn opened_and_reset_twice(s: Scenario) -> Scenario {
-    bare(bare(open(s), 70_001), 70_001).rest(finding("ct-ack-rst-rst").notice())
+    bare_again(bare(open(s), 70_001), 70_001).rest(finding("ct-ack-rst-rst").notice())
 }
 
 /// The client's host has lost the socket: each segment of the server gets its answer.
@@ -129,7 +134,7 @@ fn probed_and_closed(s: Scenario) -> Scenario {
 }
 
 fn opened_and_aborted_twice(s: Scenario) -> Scenario {
-    open(s).rst(|p| p.forged()).rst(|p| p.forged()).rest(finding("ct-ack-rstack-rstack").notice())
+    open(s).rst(|p| p.forged()).rst(|p| p.forged().win(505)).rest(finding("ct-ack-rstack-rstack").notice())
 }
 
 fn aborted_and_answered(s: Scenario) -> Scenario {
@@ -173,7 +178,7 @@ fn request_and_both_forms(s: Scenario) -> Scenario {
         .expect(finding("ttl-rst-mismatch"))
         .from_client(RST, |p| p.forged().ttl(50).raw_ack(7))
         .expect(finding("ttl-rst-mismatch"))
-        .rest(finding("ct-psh-rst-rstack").warn())
+        .rest(finding("ct-psh-rst-rstack").alert())
 }
 
 /// The application aborts, and what was on its way to it is answered without a socket.
@@ -191,8 +196,9 @@ fn aborted_after_the_answer(s: Scenario) -> Scenario {
 }
 
 fn request_and_aborts(s: Scenario) -> Scenario {
-    let rst = |s: Scenario| s.rst(|p| p.forged().ttl(50)).expect(finding("ttl-rst-mismatch"));
-    rst(rst(ask(s))).rest(finding("ct-psh-rstack-rstack").alert().evidence(&["ttl-rst-mismatch", "rst-nonconforming"]))
+    let rst = |s: Scenario, win| s.rst(|p| p.forged().ttl(50).win(win)).expect(finding("ttl-rst-mismatch"));
+    rst(rst(ask(s), 505), 506)
+        .rest(finding("ct-psh-rstack-rstack").alert().evidence(&["ttl-rst-mismatch", "rst-nonconforming"]))
 }
 
 fn retransmitted_request_and_abort(s: Scenario) -> Scenario {
@@ -201,7 +207,7 @@ fn retransmitted_request_and_abort(s: Scenario) -> Scenario {
 }
 
 fn equal_fields(s: Scenario) -> Scenario {
-    bare(bare(ask(s), 70_001), 70_001).rest(finding("ct-psh-rst-eq").notice().evidence(&["rst-nonconforming"]))
+    bare_again(bare(ask(s), 70_001), 70_001).rest(finding("ct-psh-rst-eq").notice().evidence(&["rst-nonconforming"]))
 }
 
 fn answers_to_stragglers(s: Scenario) -> Scenario {
@@ -212,6 +218,26 @@ fn answers_to_stragglers(s: Scenario) -> Scenario {
         .server_data(500)
         .socketless(Who::Client, |p| p)
         .rest_in_peace()
+}
+
+/// Windows puts the reset's own number where the acknowledgment would be.
+fn windows_answers(s: Scenario) -> Scenario {
+    let answer = |s: Scenario| s.server_data(500).socketless(Who::Client, Draft::windows);
+    answer(answer(ask(s))).rest(finding("ct-psh-rst-eq").info())
+}
+
+fn doubled_reset(s: Scenario) -> Scenario {
+    bare(ask(s), 70_001).again().rest(finding("ct-psh-rst-eq").info())
+}
+
+/// The server takes the same request once more, and its answers with it.
+fn windows_after_more(s: Scenario) -> Scenario {
+    ask(s)
+        .server_data(500)
+        .socketless(Who::Client, Draft::windows)
+        .from_server(ACK, |p| p.ack(101))
+        .from_client(RST, |p| p.seq(101).win(0).windows().bare())
+        .rest(finding("ct-psh-rst-ne").info())
 }
 
 fn fields_differ(s: Scenario) -> Scenario {
