@@ -75,13 +75,10 @@ pub fn classify(list: &[Listed]) -> Option<&'static str> {
     let client: Vec<_> = list.iter().filter(|p| p.client).collect();
     let server: Vec<_> = list.iter().filter(|p| !p.client).collect();
     let syn = client.first().filter(|p| p.syn && !p.acks)?;
-    // "No FIN from the client, and either a reset from its side or silence, before the server itself finished."
-    if client.iter().any(|p| p.fin) {
-        return None;
-    }
+    // "Either a reset from the client's side, or silence; no FIN of the client before, and before the server itself finished."
     let resets: Vec<_> = client.iter().filter(|p| p.rst).collect();
     let first = list.iter().position(|p| p.client && p.rst).unwrap_or(list.len());
-    if list[..first].iter().any(|p| !p.client && (p.fin || p.rst)) {
+    if list[..first].iter().any(|p| p.fin || (!p.client && p.rst)) {
         return None;
     }
     // "Within the first ten packets of the client."
@@ -93,8 +90,10 @@ pub fn classify(list: &[Listed]) -> Option<&'static str> {
     let said: Vec<_> = client.iter().filter(|p| !p.rst && p.len > 0).collect();
     let p = said.iter().map(|p| p.seq.wrapping_add(u32::from(p.syn))).collect::<BTreeSet<_>>().len();
     // Seen or not: what the client has passed, it has sent.
-    let reached = |p: &Listed| p.seq.wrapping_add(u32::from(p.syn) + p.len).wrapping_sub(syn.seq.wrapping_add(1));
-    let merged = client.iter().filter(|p| !p.rst).any(|p| (1501..1 << 31).contains(&reached(p)));
+    let reached = |p: &Listed| {
+        p.seq.wrapping_add(u32::from(p.syn) + u32::from(p.fin) + p.len).wrapping_sub(syn.seq.wrapping_add(1))
+    };
+    let merged = p > 0 && client.iter().filter(|p| !p.rst).any(|p| (1501..1 << 31).contains(&reached(p)));
     let a = client.iter().any(|p| !p.rst && p.acks);
     let r = resets.iter().filter(|p| !p.acks).count();
     let ra = resets.len() - r;

@@ -3,7 +3,16 @@
 use std::collections::BTreeMap;
 
 use proptest::{prelude::*, test_runner::TestRunner};
+use sensor::host::Host;
+use sensor_common::{
+    config::Config,
+    detect::{Severity, tampering::at_rest},
+    engine::Seen,
+    event::{Event, Hook},
+    wire::Slice,
+};
 use tests::{
+    captures,
     reference::{Listed, classify},
     scenario::{ACK, PSH_ACK, RST, RST_ACK, Scenario, Seat, Who},
 };
@@ -98,7 +107,10 @@ fn talk(mut s: Scenario, steps: &[Step]) -> Scenario {
             Step::ServerAck if granted => s.server_ack(),
             Step::ServerFin if granted => s.server_fin(),
             Step::ServerReset => s.server_rst(|p| p),
-            Step::ClientFin => s.client_fin(),
+            Step::ClientFin => {
+                last = None;
+                s.client_fin()
+            }
             _ => s,
         };
     }
@@ -141,4 +153,28 @@ fn verdicts_agree_with_the_reference() {
         *seen.entry(classify(&list)).or_default() += 1;
     }
     assert!(seen.len() >= 24, "all 23 signatures and stages, and none, are among random conversations: {seen:?}");
+}
+
+/// What third parties labelled as injected, by the signature that its labels name.
+#[test]
+fn labelled_captures_show_their_signatures() {
+    let labelled = [
+        ("tripwire__airtel.pcap", "ct-psh-rstack", 3, Severity::Info),
+        ("tripwire__server_side_http_luke.pcap", "ct-psh-rst-rstack", 1, Severity::Warn),
+    ];
+    let Some(folder) = captures::folder() else { return };
+    for (name, kind, times, least) in labelled {
+        let mut host = Host::new(Config::replay(255));
+        let mut last = 0;
+        for (_, (time, bytes)) in captures::frames(&folder.join(name)) {
+            let seen = Seen { ifindex: 0, tag: 0, hook: Hook::Observer };
+            host.observe(time, &Slice::new(&bytes, bytes.len()), seen);
+            last = time;
+        }
+        let flows = host.flows().iter().zip(host.extras());
+        let found: Vec<_> = flows.filter_map(|(flow, extra)| at_rest(flow, extra, 0, last + 4_000_000_000)).collect();
+        let is = |event: &&Event| event.kind().is_some_and(|k| k.id() == kind) && event.severity() >= least;
+        assert_eq!(found.iter().filter(is).count(), times, "{name}");
+        assert_eq!(found.len(), times, "{name}: nothing else");
+    }
 }

@@ -123,8 +123,10 @@ impl<'a> View<'a> {
         let s = if alone { None } else { Some(&flow.ends[server]) };
         let reset = &flow.tails[client as usize].reset;
         let closed = s.is_some_and(|s| s.flags.any(TcpFlags::FIN) || flow.tails[server].reset.n > 0);
-        let over = if reset.n > 0 { reset.any(Reset::MOOT) } else { closed || c.segments > EARLY };
-        let in_scope = begun && !c.flags.any(TcpFlags::FIN) && !over;
+        let done = closed || c.flags.any(TcpFlags::FIN) || c.segments > EARLY;
+        // A FIN that follows the reset shows that the client knew nothing of it.
+        let over = if reset.n > 0 { reset.any(Reset::MOOT) } else { done };
+        let in_scope = begun && !over;
         in_scope.then_some(Self { flow, client, c, reset, s })
     }
 
