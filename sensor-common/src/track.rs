@@ -143,10 +143,13 @@ pub fn resume(end: &mut End, syn: &Segment) {
 pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool {
     let end = packet.end();
     let again = packet.len > 0 && packet.seq.before(d.nxt);
-    let other = (packet.seq.0 != d.isn.0.wrapping_add(1)) & (d.data != 0) & (packet.len > 0);
-    let fresh = end.after(d.nxt);
-    d.flags.0 |= ((other & fresh) as u8) << 2;
-    if fresh {
+    if packet.len > 0 {
+        if d.data != 0 && packet.seq.0 != d.isn.0.wrapping_add(1) && end.after(d.nxt) {
+            d.flags = d.flags.with(End::SEVERAL);
+        }
+        d.data = d.data.saturating_add(1);
+    }
+    if end.after(d.nxt) {
         d.nxt = end;
         d.nxt_at = at;
     }
@@ -155,9 +158,6 @@ pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool 
         d.ack_at = at;
     }
     d.flags = d.flags.with(packet.flags);
-    if packet.len > 0 {
-        d.data = d.data.saturating_add(1);
-    }
     if packet.tsval != 0 {
         d.tsval = packet.tsval;
     }
