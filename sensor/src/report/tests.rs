@@ -189,8 +189,8 @@ fn a_cut_connection_is_told_by_its_stage() {
     scene.send(1, false, SYN_ACK, 16384, 0);
     scene.send(12, true, TcpFlags::ACK, 1460, 0);
     scene.send(13, true, PUSH, 65535, 300);
-    let reset = TcpPacket { ttl: 50, id: 9, flags: RST_ACK, ..scene.client.clone() };
-    for at in [14, 15] {
+    for (at, id) in [(14, 9), (15, 77)] {
+        let reset = TcpPacket { ttl: 50, id, flags: RST_ACK, ..scene.client.clone() };
         scene.inject(at, true, &reset);
     }
     let text = scene.rests().report(Output::Compact);
