@@ -13,7 +13,9 @@ pub mod forged;
 pub mod handshake;
 pub mod oddities;
 pub mod origin;
+pub mod races;
 pub mod rfc5961;
+pub mod tampering;
 
 pub use anatomy::RstClass;
 pub use evidence::{Confidence, Evidence, Severity};

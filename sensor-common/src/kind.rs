@@ -134,6 +134,56 @@ kinds! {
     RstBruteForce = 48, "rst-bruteforce";
     /// An acknowledgment of bytes behind the other side's FIN.
     AckBeyondFin = 49, "ack-beyond-fin";
+    /// A reset in the course of the handshake that neither side's kernel sends.
+    RstSyn = 50, "rst-syn";
+    /// Both ends were reset at the same instant.
+    RstBothEnds = 51, "rst-both-ends";
+    /// A SYN, then silence.
+    CtSynNone = 52, "ct-syn-none";
+    /// A SYN, then resets without ACK.
+    CtSynRst = 53, "ct-syn-rst";
+    /// A SYN, then resets with ACK.
+    CtSynRstAck = 54, "ct-syn-rstack";
+    /// A SYN, then resets of both forms.
+    CtSynRstRstAck = 55, "ct-syn-rst-rstack";
+    /// A handshake, then silence.
+    CtAckNone = 56, "ct-ack-none";
+    /// A handshake, then one reset without ACK.
+    CtAckRst = 57, "ct-ack-rst";
+    /// A handshake, then several resets without ACK.
+    CtAckRstRst = 58, "ct-ack-rst-rst";
+    /// A handshake, then one reset with ACK.
+    CtAckRstAck = 59, "ct-ack-rstack";
+    /// A handshake, then several resets with ACK.
+    CtAckRstAckRstAck = 60, "ct-ack-rstack-rstack";
+    /// The first data, then silence.
+    CtPshNone = 61, "ct-psh-none";
+    /// The first data, then one reset without ACK.
+    CtPshRst = 62, "ct-psh-rst";
+    /// The first data, then one reset with ACK.
+    CtPshRstAck = 63, "ct-psh-rstack";
+    /// The first data, then resets of both forms.
+    CtPshRstRstAck = 64, "ct-psh-rst-rstack";
+    /// The first data, then several resets with ACK.
+    CtPshRstAckRstAck = 65, "ct-psh-rstack-rstack";
+    /// The first data, then resets without ACK whose acknowledgment fields are equal.
+    CtPshRstEq = 66, "ct-psh-rst-eq";
+    /// The first data, then resets without ACK whose acknowledgment fields differ, none of them 0.
+    CtPshRstNe = 67, "ct-psh-rst-ne";
+    /// The first data, then resets without ACK, some with 0 in the acknowledgment field and some not.
+    CtPshRstRst0 = 68, "ct-psh-rst-rst0";
+    /// Several data segments, then resets without ACK.
+    CtDataRst = 69, "ct-data-rst";
+    /// Several data segments, then resets with ACK.
+    CtDataRstAck = 70, "ct-data-rstack";
+    /// Cut off after the SYN, in a way that has no signature.
+    RadarPostSyn = 71, "radar-post-syn";
+    /// Cut off after the handshake, in a way that has no signature.
+    RadarPostAck = 72, "radar-post-ack";
+    /// Cut off after the first data, in a way that has no signature.
+    RadarPostPsh = 73, "radar-post-psh";
+    /// Reset after several data packets that were seen as one segment.
+    RadarLater = 74, "radar-later";
 }
 
 /// Room for kinds in tables that are indexed by them.

@@ -147,6 +147,12 @@ pub fn resume(end: &mut End, syn: &Segment) {
 pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool {
     let end = packet.end();
     let again = packet.len > 0 && packet.seq.before(d.nxt);
+    if packet.len > 0 {
+        if d.data != 0 && packet.seq.0 != d.isn.0.wrapping_add(1) && end.after(d.nxt) {
+            d.wscale |= End::SEVERAL;
+        }
+        d.data = d.data.saturating_add(1);
+    }
     if end.after(d.nxt) {
         d.nxt = end;
         d.nxt_at = at;
@@ -158,9 +164,6 @@ pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool 
     d.flags = d.flags.with(packet.flags);
     if is_pure_ack(packet) {
         d.flags = d.flags.with(PURE_ACK);
-    }
-    if packet.len > 0 {
-        d.data = d.data.saturating_add(1);
     }
     if packet.tsval != 0 {
         d.tsval = packet.tsval;

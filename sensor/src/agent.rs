@@ -11,14 +11,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use sensor_common::{counters::Counter, event::Event, flow::LinkId, record::Record};
+use sensor_common::{counters::Counter, event::Event, flow::LinkId};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::{mpsc, oneshot},
     time,
 };
 
-use records::Records;
+use records::{Records, Swept};
 
 use crate::{
     cli,
@@ -159,17 +159,14 @@ impl Agent {
         let clock = WallClock::matching(monotonic(), SystemTime::now());
         let names = std::mem::take(&mut self.interfaces);
         let present = std::mem::take(&mut self.present);
-        let (sweep, ended) = match self.records {
-            true => Some(Records::start(self.kernel.table()?).map_err(Failure::Loop)?).unzip(),
-            false => (None, None),
-        };
+        let (sweep, swept) = Records::start(self.kernel.table()?, self.records).map_err(Failure::Loop)?;
         let (drained, writer, gone) = runtime.block_on(async {
             let (mut drain, records) = Drain::new(self.kernel.events()?).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets);
-            let writer = write((records, ended), reporter, names, failed).map_err(Failure::Loop)?;
+            let writer = write((records, swept), reporter, names, failed).map_err(Failure::Loop)?;
             let mut gone = None;
             tokio::select! {
                 end = drain.run() => end.map_err(Failure::Loop)?,
@@ -181,10 +178,10 @@ impl Agent {
             drain.empty();
             Ok::<_, Failure>((drain.drained(), writer, gone))
         })?;
-        let swept = sweep.map(Records::end);
+        let swept = sweep.end();
         let counters = self.kernel.counters()?;
         let mut notes = account(drained, counters.get(Counter::Submitted));
-        notes.extend(swept.and_then(|account| account(&counters)));
+        notes.extend(swept(&counters));
         let reporter = finished(writer, &notes)??;
         reporter.finish(&counters, &notes)?;
         gone.map_or(Ok(()), |interface| Err(KernelError::Gone { interface }.into()))
@@ -208,7 +205,7 @@ async fn all_gone(mut present: Vec<Presence>) -> String {
 /// A thread that tells what comes through the queue: stdout may block it, and nobody else. It ends with the queue, or at the
 /// first error.
 fn write<W: Write + Send + 'static>(
-    (mut events, mut ended): (mpsc::Receiver<Bytes>, Option<mpsc::Receiver<Record>>),
+    (mut events, mut swept): (mpsc::Receiver<Bytes>, mpsc::Receiver<Swept>),
     mut reporter: Reporter<W>,
     names: HashMap<u32, String>,
     failed: oneshot::Sender<()>,
@@ -219,16 +216,17 @@ fn write<W: Write + Send + 'static>(
         // Dropped with the thread, which tells the drain that nobody writes any more.
         let _failed = failed;
         let place = |link: LinkId| Place { interface: names.get(&link.ifindex).map(String::as_str), frame: None };
-        while let Some(news) = runtime.block_on(next(&mut events, &mut ended)) {
+        while let Some(news) = runtime.block_on(next(&mut events, &mut swept)) {
             match news {
                 News::Event(record) => {
                     if let Some(event) = Event::decode(&record) {
                         reporter.event(&event, place(event.flow.head.key.link))?;
                     }
                 }
-                News::Ended(record) => reporter.record(&record, place(record.key.link))?,
+                News::Swept(Swept::Found(event)) => reporter.event(&event, place(event.flow.head.key.link))?,
+                News::Swept(Swept::Ended(record)) => reporter.record(&record, place(record.key.link))?,
             }
-            if events.is_empty() && ended.as_ref().is_none_or(mpsc::Receiver::is_empty) {
+            if events.is_empty() && swept.is_empty() {
                 reporter.flush()?;
             }
         }
@@ -239,21 +237,15 @@ fn write<W: Write + Send + 'static>(
 /// What there is to tell.
 enum News {
     Event(Bytes),
-    Ended(Box<Record>),
+    Swept(Swept),
 }
 
-/// The next thing to tell, findings first; none when both queues are closed.
-async fn next(events: &mut mpsc::Receiver<Bytes>, ended: &mut Option<mpsc::Receiver<Record>>) -> Option<News> {
-    let record = async {
-        match ended {
-            Some(ended) => ended.recv().await,
-            None => None,
-        }
-    };
+/// The next thing to tell, the kernel's findings first; none when both queues are closed.
+async fn next(events: &mut mpsc::Receiver<Bytes>, swept: &mut mpsc::Receiver<Swept>) -> Option<News> {
     tokio::select! {
         biased;
         Some(event) = events.recv() => Some(News::Event(event)),
-        Some(record) = record => Some(News::Ended(Box::new(record))),
+        Some(swept) = swept.recv() => Some(News::Swept(swept)),
         else => None,
     }
 }

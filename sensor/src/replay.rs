@@ -41,8 +41,7 @@ pub fn run(options: &cli::Replay) -> Result<Tally, Failure> {
     let packets = options.report.packets(Some(&input))?;
     let name = if piped { "stdin".to_owned() } else { file.display().to_string() };
     let reader = Reader::new(input).map_err(|cause| Failure::Capture { file: name.clone(), cause })?;
-    let mut replay = Replay::new(options, packets, piped);
-    replay.records = options.records.then(|| Records::of(&replay.host));
+    let replay = Replay::new(options, packets, piped);
     let (tally, damage) = replay.read(reader)?;
     damage.map_or(Ok(tally), |cause| Err(Failure::Capture { file: name, cause }))
 }
@@ -72,7 +71,7 @@ struct Replay {
     prompt: bool,
     segments: u64,
     /// Where flows are told of, too.
-    records: Option<Records>,
+    records: Records,
     /// Frames of link types that are not supported, and the error for the first.
     skipped: BTreeMap<u32, u64>,
 }
@@ -81,15 +80,16 @@ impl Replay {
     fn new(options: &cli::Replay, packets: Option<PacketFile>, prompt: bool) -> Self {
         let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
         let reporter = Reporter::new(out, options.report.style(), WallClock::epoch());
+        let host = Host::new(config(options.flows));
         Self {
-            host: Host::new(config(options.flows)),
+            records: Records::of(&host, options.records),
+            host,
             frames: Frames::default(),
             guessed: false,
             local: options.local.clone(),
             reporter: reporter.with_packets(packets),
             prompt,
             segments: 0,
-            records: None,
             skipped: BTreeMap::new(),
         }
     }
@@ -113,9 +113,7 @@ impl Replay {
                 Err(error) => damage = self.skip(error),
             }
         }
-        if let Some(records) = &mut self.records {
-            records.finish(&self.host, &mut self.reporter)?;
-        }
+        self.records.finish(&self.host, &mut self.reporter)?;
         let nothing = self.host.cpu().get(Counter::Packets) == 0;
         let notes = self.notes();
         let tally = self.reporter.finish(self.host.cpu(), &notes)?;
@@ -157,10 +155,7 @@ impl Replay {
     /// Tells of the flows that ended before `time`.
     #[inline]
     fn sweep(&mut self, time: u64) -> io::Result<()> {
-        match &mut self.records {
-            Some(records) => records.until(time, &self.host, &mut self.reporter),
-            None => Ok(()),
-        }
+        self.records.until(time, &self.host, &mut self.reporter)
     }
 
     /// Judges a frame. Whether there is anything to tell.
@@ -207,7 +202,7 @@ impl Replay {
             .skipped
             .iter()
             .map(|(link, n)| format!("skipped: {n} frames of link type {link}, which is not supported"));
-        let missed = self.records.as_ref().and_then(|records| records.note(&self.host));
+        let missed = self.records.note(&self.host);
         guess.into_iter().chain(skipped).chain(missed).collect()
     }
 }

@@ -7,6 +7,8 @@
 
 use sensor_common::{
     counters::{Counter, Cpu},
+    detect::tampering,
+    event::Event,
     flow::{Extra, Flow, HeadBits, Watch},
     record::{Ending, Record, closed, quiet, settled},
     table::{Bucket, Note, WAYS},
@@ -43,6 +45,17 @@ pub trait AtRest {
     /// A flow that is embryonic or short and has been quiet for [`REST`]: once for each silence. Its memory is in order
     /// ([`settled`]); `index` is its place in the table, `now` the engine's time.
     fn judge(&mut self, index: usize, flow: &Flow, extra: &Extra, now: u64);
+}
+
+/// What is found of flows at rest.
+#[derive(Default)]
+pub struct Findings(pub Vec<Event>);
+
+impl AtRest for Findings {
+    fn judge(&mut self, index: usize, flow: &Flow, extra: &Extra, now: u64) {
+        // Slots are numbered in 32 bits.
+        self.0.extend(tampering::at_rest(flow, extra, index as u32, now));
+    }
 }
 
 /// Nobody judges.

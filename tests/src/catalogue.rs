@@ -11,8 +11,10 @@ mod handshake;
 mod harsh;
 mod innocent;
 mod oddities;
+mod races;
 mod rfc5961;
 mod seed1;
+mod tampering;
 mod threads;
 
 use sensor_common::kind::Kind;
@@ -67,7 +69,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         oddities::CASES,
         rfc5961::CASES,
         harsh::CASES,
+        races::CASES,
         seed1::CASES,
+        tampering::CASES,
         threads::CASES,
     ]
     .into_iter()

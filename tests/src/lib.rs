@@ -5,6 +5,7 @@ pub mod captures;
 pub mod catalogue;
 pub mod pair;
 pub mod random;
+pub mod reference;
 pub mod scenario;
 
 /// Whether the tests may load programs and make namespaces; a loud word where they may not.

@@ -28,7 +28,7 @@ use sensor_common::{flow::TcpFlags, seq::SeqNumber};
 
 pub use draft::Draft;
 pub use expect::{Expected, finding};
-pub use run::{Outcome, Seat};
+pub use run::{Outcome, Seat, at_rest as lines};
 pub use speaker::Speaker;
 
 /// ACK alone.
@@ -84,6 +84,8 @@ pub struct Scenario {
     now: u64,
     sent: Vec<Sent>,
     expected: Vec<(usize, Expected)>,
+    rests: Vec<Expected>,
+    unruffled: bool,
 }
 
 /// Where the conversation begins: not at 0, so that captures of it have a plausible date.
@@ -108,7 +110,16 @@ impl Scenario {
     pub fn between(client: SocketAddr, server: SocketAddr) -> Self {
         let ends =
             [Speaker::new(client, [2, 0, 0, 0, 0, 1], 61, 1_000), Speaker::new(server, [2, 0, 0, 0, 0, 2], 64, 70_000)];
-        Self { ends, vlan: None, seat: Seat::Server, now: START, sent: Vec::new(), expected: Vec::new() }
+        Self {
+            ends,
+            vlan: None,
+            seat: Seat::Server,
+            now: START,
+            sent: Vec::new(),
+            expected: Vec::new(),
+            rests: Vec::new(),
+            unruffled: false,
+        }
     }
 
     /// On a VLAN.
@@ -304,7 +315,19 @@ impl Scenario {
 
     /// What is expected, whatever it is about.
     pub fn expectations(&self) -> impl Iterator<Item = &Expected> {
-        self.expected.iter().map(|(_, expected)| expected)
+        self.expected.iter().map(|(_, expected)| expected).chain(&self.rests)
+    }
+
+    /// What its connection must come to, once all is quiet; other findings at rest are then uncalled for.
+    pub fn rest(mut self, expected: Expected) -> Self {
+        self.rests.push(expected);
+        self.unruffled = true;
+        self
+    }
+
+    /// Its connection must come to nothing: it ended in order, or it merely rests.
+    pub fn rest_in_peace(self) -> Self {
+        Self { unruffled: true, ..self }
     }
 
     /// The frames in the order in which they pass the sensor, both directions.

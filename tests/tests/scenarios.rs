@@ -9,7 +9,7 @@ use sensor_common::{
 };
 use tests::{
     catalogue::{self, Case},
-    scenario::Seat,
+    scenario::{Seat, lines},
 };
 
 #[test]
@@ -44,8 +44,15 @@ fn look_alikes_alarm_nobody_from_any_seat() {
             }
             for seat in Seat::ALL {
                 let outcome = scenario.clone().seat(seat).run();
-                let quiet = outcome.worst().is_none_or(|worst| worst < Severity::Notice);
-                assert!(quiet, "{} ({beginning}, {seat:?})\n{}", case.name, outcome.lines().join("\n"));
+                let at_rest = outcome.at_rest();
+                let worst = outcome.worst().max(at_rest.iter().map(|event| event.severity()).max());
+                let quiet = worst.is_none_or(|worst| worst < Severity::Notice);
+                assert!(
+                    quiet,
+                    "{} ({beginning}, {seat:?})\n{}",
+                    case.name,
+                    [outcome.lines(), lines(&at_rest)].concat().join("\n")
+                );
             }
         }
     }

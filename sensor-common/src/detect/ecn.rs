@@ -28,7 +28,7 @@ pub fn retried_without(tail: &Tail, end: &End) -> bool {
 #[inline(always)]
 pub fn was_refused(flow: &Flow, server: usize) -> bool {
     let reset = &flow.tails[server & 1].reset;
-    reset.n > 0 && reset.class == RstClass::Refused as u8
+    reset.n > 0 && reset.class() == RstClass::Refused as u8
 }
 
 /// What is known of a service's other handshakes that asked for ECN: how many worked, in the upper 16 bits, of how many.

@@ -10,7 +10,7 @@ use super::{
     origin::{self, far_bit},
 };
 use crate::{
-    flow::{Bits, End, Flow, RECORDED, Segment, TcpFlags, Watch},
+    flow::{Bits, End, Flow, RECORDED, Reset, Segment, TcpFlags, Watch},
     kind::Kind,
     opaque::recall,
     passage::{Finding, Passage},
@@ -119,7 +119,7 @@ fn history(flow: &Flow, passage: &mut Passage) {
     // Lost data explains one reset ahead of its sender, not one ahead of another.
     finding.evidence.add_if(hedging, Evidence(Evidence::SEQ_CHANGE.0 | Evidence::NONCONFORMING.0));
     // With the flag clear the field says nothing (some stacks leave old numbers there), and so cannot disagree.
-    let says = packet.flags.any(TcpFlags::ACK) && last.ack.0 != 0;
+    let says = packet.flags.any(TcpFlags::ACK) && last.any(Reset::ACKED) && last.ack.0 != 0;
     let disagree = says && packet.ack.0 != last.ack.0;
     let impossible = !within(packet.ack, r.isn, r.nxt) || !within(last.ack, r.isn, r.nxt);
     finding.evidence.add_if(disagree && r.bits.any(Bits::ISN) && impossible, Evidence::ACK_CHANGE);
@@ -228,11 +228,11 @@ pub fn carried_on(flow: &Flow, passage: &Passage) -> bool {
     if last.n == 0 || d.bits.any(Bits::FIN) {
         return false;
     }
-    if last.class == RstClass::Refused as u8 {
+    if last.class() == RstClass::Refused as u8 {
         // A refusal is contradicted by a SYN-ACK to the same attempt; a new SYN in between has cleared the watch.
         return packet.flags.is_syn_ack();
     }
-    if last.class == RstClass::SynSent as u8 || last.class == RstClass::AfterChallenge as u8 {
+    if last.class() == RstClass::SynSent as u8 || last.class() == RstClass::AfterChallenge as u8 {
         return false;
     }
     let says_more = packet.len > 0 || packet.flags.any(TcpFlags::FIN);
@@ -240,7 +240,7 @@ pub fn carried_on(flow: &Flow, passage: &Passage) -> bool {
     let late = passage.stamp.since(last.at) > REORDERING;
     let fresh = packet.end().after(d.nxt) || late;
     // A bare FIN that was overtaken by what the closed host said to data that had not seen it.
-    let socketless = last.ack.0 == 0 || last.class == RstClass::Stateless as u8;
+    let socketless = last.ack.0 == 0 || last.class() == RstClass::Stateless as u8;
     let overtaken = packet.len == 0 && packet.seq.0 == last.seq.0 && socketless && !late;
     !packet.flags.any(TcpFlags::SYN) && says_more && beyond && fresh && !overtaken
 }

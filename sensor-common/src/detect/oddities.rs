@@ -106,7 +106,7 @@ fn request(flow: &Flow, packet: &Packet, embryonic: bool, by_client: bool, now: 
 fn beyond_fin(flow: &Flow, packet: &Packet) -> Option<(Kind, Rule)> {
     let r = &flow.ends[packet.receiver()];
     let beyond = packet.ack.since(r.nxt);
-    let one = flow.tails[packet.receiver()].reset.class != RstClass::SynSent as u8;
+    let one = flow.tails[packet.receiver()].reset.class() != RstClass::SynSent as u8;
     if one && r.bits.any(Bits::FIN) && packet.flags.any(TcpFlags::ACK) && beyond > 0 && beyond <= 0xffff {
         Some((Kind::AckBeyondFin, Rule::Fault))
     } else {

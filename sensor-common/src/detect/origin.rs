@@ -39,7 +39,7 @@ pub fn stable(flow: &Flow, d: &End) -> bool {
 
 /// Whether a side's TTL says anything: it is steady, and the kernel's choice rather than the application's.
 #[inline(always)]
-fn comparable(flow: &Flow, d: &End) -> bool {
+pub(crate) fn comparable(flow: &Flow, d: &End) -> bool {
     let (a, b) = (flow.head.key.port(Side::A), flow.head.key.port(Side::B));
     let own_ttl = d.ttl <= 2 || d.ttl == 255 || TTL_SECURITY_PORTS.contains(&a) || TTL_SECURITY_PORTS.contains(&b);
     d.flaps < FLAPPY && !own_ttl

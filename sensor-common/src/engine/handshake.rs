@@ -181,7 +181,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let packet = &passage.packet;
         let (sender, receiver) = (packet.sender(), packet.receiver());
         // A repeated request ends the watch on a refusal of the one before.
-        if flow.tails[receiver].reset.class == RstClass::Refused as u8 {
+        if flow.tails[receiver].reset.class() == RstClass::Refused as u8 {
             flow.head.watch.clear(Watch::reset(receiver));
         }
         let d = &flow.ends[sender];

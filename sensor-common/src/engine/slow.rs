@@ -3,8 +3,8 @@
 use super::{Engine, NOTHING, Ring, Stage, emit::LOST};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, ending, forged},
-    flow::{Bits, HeadBits, TcpFlags, Watch, history},
+    detect::{Evidence, RstClass, ending, forged, races},
+    flow::{Bits, HeadBits, Reset, TcpFlags, Watch, history},
     kind::Kind,
     passage::{Passage, Rule},
     seq::SeqNumber,
@@ -16,6 +16,13 @@ use crate::{
 
 /// No service: an index that no table has.
 const NO_SERVICE: u32 = u32::MAX;
+
+/// A reset behind this many segments of its sender no longer belongs to the connection's beginning (SIGCOMM 2023: the tampering
+/// signatures look at the first ten).
+const EARLY: u32 = 10;
+
+const _: () = assert!(TcpFlags::ACK.0 == 1 << 4 && Reset::BARE == 1 << 3 && Reset::ACKED == 1 << 4);
+const _: () = assert!(Reset::DIFFER == 1 << 5 && Reset::ZERO == 1 << 6 && Reset::MOOT == 1 << 7);
 
 impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// Judges a segment that is not routine, and lets the state learn what it may. Where there is more to do, what that is.
@@ -168,8 +175,16 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         self.lane(passage);
         self.remember_reset(passage);
         self.taken_back(passage);
+        self.race(passage);
         passage.count(ServiceCounter::Rst, true);
         passage.found = 1;
+    }
+
+    /// Names a reset that races another, or a handshake.
+    #[inline(never)]
+    fn race(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        races::judge(flow, passage);
     }
 
     /// Draws the conclusions of what was found.
@@ -189,12 +204,21 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         finding.name(class.kind(), Rule::Reset);
         let (d, r) = track::ends(flow, packet.sender());
         let exact = d.flags.0 == 0 || packet.seq.0 == d.nxt.0 || packet.seq.0 == r.ack.0;
+        let over = (d.flags.with(r.flags).any(TcpFlags::FIN) || d.segments >= EARLY) as u8;
+        let answered = (flow.tails[packet.receiver()].reset.n > 0) as u8;
         let last = &mut flow.tails[packet.sender()].reset;
+        let acked = packet.flags.0 >> 4 & 1;
+        let first = (last.n == 0) as u8;
+        let differs = (first ^ 1) & (packet.ack.0 != last.ack.0) as u8;
+        let zero = (packet.ack.0 == 0) as u8;
+        let moot = first & (over | answered);
+        let known = last.marks & !7 | acked << 4 | (acked ^ 1) << 3 | differs << 5 | zero << 6 | moot << 7;
         last.seq = packet.seq;
-        last.ack = if packet.flags.any(TcpFlags::ACK) { packet.ack } else { SeqNumber(0) };
+        // Beside real acknowledgments, a bare field would be taken for one.
+        last.ack = if acked == 0 && known & Reset::ACKED != 0 { SeqNumber(0) } else { packet.ack };
         last.at = passage.stamp;
         last.ttl = packet.ttl;
-        last.class = finding.class;
+        last.marks = known | finding.class & 7;
         last.n = last.n.saturating_add(1);
         flow.head.watch.set(Watch::reset(packet.sender()));
         if exact && finding.class != RstClass::Nonconforming as u8 {

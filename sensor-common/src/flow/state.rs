@@ -221,7 +221,7 @@ pub struct End {
     pub ipid_jumps: u8,
     /// TOS or traffic class, the ECN bits masked out.
     pub tos: u8,
-    /// Window scale shift (RFC 7323 §2), as offered.
+    /// Window scale shift (RFC 7323 §2), as offered, in the low 4 bits; above them [`End::SEVERAL`].
     pub wscale: u8,
     /// What is known of this side.
     pub bits: Bits,
@@ -233,13 +233,18 @@ pub struct End {
     pub flaps: u8,
 }
 
+impl End {
+    /// Of [`End::wscale`], whose shift needs 4 bits only: it sent payload at more than one sequence number.
+    pub const SEVERAL: u8 = 1 << 6;
+}
+
 /// What is remembered of the resets in one side's name. Nothing else learns from them.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Reset {
     /// Sequence number of the last one.
     pub seq: SeqNumber,
-    /// Acknowledgment of the last one; 0 if it made none.
+    /// Acknowledgment of the last one; 0 if it made none. As long as none of them had the ACK flag: the bare field.
     pub ack: SeqNumber,
     /// When it was seen.
     pub at: Stamp,
@@ -249,8 +254,33 @@ pub struct Reset {
     pub ttl: u8,
     /// Highest score so far, in half points.
     pub score: i8,
+    /// Anatomy of the last one, see [`Reset::class`], and what is known of all of them.
+    pub marks: u8,
+}
+
+impl Reset {
+    /// One came without the ACK flag.
+    pub const BARE: u8 = 8;
+    /// One came with the ACK flag.
+    pub const ACKED: u8 = 16;
+    /// The acknowledgment fields of two in a row differed. Says nothing where some were BARE and some ACKED.
+    pub const DIFFER: u8 = 32;
+    /// An acknowledgment field was 0.
+    pub const ZERO: u8 = 64;
+    /// When the first one came there was little left to cut off: a side had closed, or this one had sent ten segments.
+    pub const MOOT: u8 = 128;
+
     /// Anatomy of the last one, [`crate::detect::RstClass`] as a number.
-    pub class: u8,
+    #[inline(always)]
+    pub const fn class(&self) -> u8 {
+        self.marks & 7
+    }
+
+    /// Whether any of `marks` is set.
+    #[inline(always)]
+    pub const fn any(&self, marks: u8) -> bool {
+        self.marks & marks != 0
+    }
 }
 
 /// One side's last reset and its recorded segments.

@@ -1,4 +1,4 @@
-//! Records of the flows that ended, on the capture's time.
+//! What is found of flows at rest, and records of those that ended, on the capture's time.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use sensor_common::record::Record;
 use crate::{
     host::Host,
     report::{Place, Reporter},
-    sweep::{Slots, Sweeper},
+    sweep::{Findings, Slots, Sweeper},
 };
 
 /// Between two sweeps, in nanoseconds of the capture.
@@ -18,12 +18,16 @@ pub(super) struct Records {
     sweeper: Sweeper,
     next: u64,
     latest: u64,
+    rest: Findings,
     ended: Vec<Record>,
+    /// Whether records are told.
+    wanted: bool,
 }
 
 impl Records {
-    pub(super) fn of(host: &Host) -> Self {
-        Self { sweeper: Sweeper::new(host.buckets(), host.cpu()), next: 0, latest: 0, ended: Vec::new() }
+    pub(super) fn of(host: &Host, wanted: bool) -> Self {
+        let sweeper = Sweeper::new(host.buckets(), host.cpu());
+        Self { sweeper, next: 0, latest: 0, rest: Findings::default(), ended: Vec::new(), wanted }
     }
 
     /// Sweeps once a second, before what happens at `time`. A clock that goes back begins a new second.
@@ -34,23 +38,26 @@ impl Records {
             return Ok(());
         }
         self.next = time + ROUND;
-        self.sweeper.sweep(host, time, &mut (), &mut self.ended);
+        self.sweeper.sweep(host, time, &mut self.rest, &mut self.ended);
         self.tell(reporter)
     }
 
     /// Tells of all that is left.
     pub(super) fn finish<W: Write>(&mut self, host: &Host, reporter: &mut Reporter<W>) -> io::Result<()> {
-        self.sweeper.finish(host, self.latest, &mut (), &mut self.ended);
+        self.sweeper.finish(host, self.latest, &mut self.rest, &mut self.ended);
         self.tell(reporter)
     }
 
     /// What is missing, if anything is.
     pub(super) fn note(&self, host: &Host) -> Option<String> {
         let missed = self.sweeper.missed(host.cpu());
-        (missed > 0).then(|| format!("records_missed: {missed} flows gave way to others before they were told of"))
+        (self.wanted && missed > 0)
+            .then(|| format!("records_missed: {missed} flows gave way to others before they were told of"))
     }
 
     fn tell<W: Write>(&mut self, reporter: &mut Reporter<W>) -> io::Result<()> {
-        self.ended.drain(..).try_for_each(|record| reporter.record(&record, Place::default()))
+        self.rest.0.drain(..).try_for_each(|event| reporter.event(&event, Place::default()))?;
+        let wanted = self.wanted;
+        self.ended.drain(..).filter(|_| wanted).try_for_each(|record| reporter.record(&record, Place::default()))
     }
 }

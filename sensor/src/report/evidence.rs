@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sensor_common::detect::{Evidence, RstClass};
 
-use super::Finding;
+use super::{Finding, explain};
 
 /// The most telling pieces, in the order in which a line tells them.
 const TELLING: [Evidence; 21] = [
@@ -43,7 +43,9 @@ pub(super) fn decisive(finding: &Finding<'_>) -> String {
         TELLING.iter().filter(|bit| finding.has(**bit)).map(|bit| short(finding, *bit)).collect();
     // Where its shape is all that a reset is told for, the shape comes first.
     let shape = finding.event.rst_class().is_some_and(|class| class.kind() == finding.kind);
-    if (shape || words.is_empty()) && !words.iter().any(|word| word == anatomy(finding)) {
+    if let Some(signature) = explain::cut::signature(finding.kind) {
+        words.insert(0, signature.to_owned());
+    } else if (shape || words.is_empty()) && !words.iter().any(|word| word == anatomy(finding)) {
         words.insert(0, anatomy(finding).to_owned());
     }
     words.truncate(PER_LINE);
@@ -92,6 +94,9 @@ fn short(finding: &Finding<'_>, bit: Evidence) -> String {
         },
         Evidence::STALE_SEQ => "points into bytes acknowledged before".to_owned(),
         Evidence::SYNACK_ISN => "second SYN-ACK with another sequence number".to_owned(),
+        Evidence::NONCONFORMING if explain::cut::signature(finding.kind).is_some() => {
+            "no stack sends such resets".to_owned()
+        }
         Evidence::NONCONFORMING => "its numbers do not fit the connection".to_owned(),
         Evidence::AFTER_FIN if suspect.win == 0 => {
             "after a FIN: an ordinary abortive close; its window of 0 is meaningless, not overload".to_owned()
@@ -141,6 +146,9 @@ pub(super) fn long(finding: &Finding<'_>, bit: Evidence) -> String {
             }
             _ => format!("came sooner than {name} can answer"),
         },
+        Evidence::NONCONFORMING if explain::cut::signature(finding.kind).is_some() => {
+            "no TCP stack ends a connection with resets like these".to_owned()
+        }
         Evidence::NONCONFORMING => "no TCP stack gives a reset these numbers in this situation".to_owned(),
         Evidence::SEQ_CHANGE => match ahead(finding) {
             Some(bytes) => {

@@ -14,6 +14,7 @@ use super::{
 
 pub(super) use what::capital;
 
+pub(super) mod cut;
 mod next;
 mod not;
 mod table;

@@ -3,7 +3,13 @@
 use std::collections::BTreeSet;
 
 use sensor_common::{
-    config::Config, detect::Severity, engine::Seen, event::Hook, flow::TcpFlags, seq::SeqNumber, wire::Slice,
+    config::Config,
+    detect::{Severity, tampering::at_rest},
+    engine::Seen,
+    event::Hook,
+    flow::TcpFlags,
+    seq::SeqNumber,
+    wire::Slice,
 };
 
 use super::*;
@@ -103,6 +109,15 @@ impl Scene {
         let reset = TcpPacket { ttl: 255, id: 4321, flags: RST_ACK, window: 65323, ..scene.client.clone() };
         scene.inject(1815, true, &reset);
         scene
+    }
+
+    /// What its connection comes to once all is quiet, in place of what was found on the way.
+    fn rests(mut self) -> Self {
+        let flows = self.host.flows().iter().zip(self.host.extras());
+        let judged = flows.filter_map(|(flow, extra)| at_rest(flow, extra, 0, START + 60_000 * MS));
+        self.events = judged.map(|event| (event, self.frame)).collect();
+        assert_eq!(self.events.len(), 1);
+        self
     }
 
     fn report(&self, output: Output) -> String {
@@ -227,6 +242,42 @@ fn what_follows_upgrades_the_first_finding() {
         "{last}"
     );
     assert!(last.contains("proven") && last.ends_with("upgraded to proven: ttl-rst-mismatch of frame 17"), "{last}");
+}
+
+#[test]
+fn a_cut_connection_is_told_by_its_stage() {
+    let mut scene = Scene::new(Vantage::Server);
+    scene.send(0, true, TcpFlags::SYN, 65535, 0);
+    scene.send(1, false, SYN_ACK, 16384, 0);
+    scene.send(12, true, TcpFlags::ACK, 1460, 0);
+    scene.send(13, true, PUSH, 65535, 300);
+    for (at, id) in [(14, 9), (15, 77)] {
+        let reset = TcpPacket { ttl: 50, id, flags: RST_ACK, ..scene.client.clone() };
+        scene.inject(at, true, &reset);
+    }
+    let text = scene.rests().report(Output::Compact);
+    let first = text.lines().next().unwrap();
+    for words in
+        ["2013-05-20T14:40:25.01", "ALERT  ct-psh-rstack-rstack", "one data segment, then resets with ACK, TTL 50"]
+    {
+        assert!(first.contains(words), "{words}\n{text}");
+    }
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains(
+        "The first request 203.0.113.9:51234 > 198.51.100.80:80 arrived, and the connection then was reset."
+    ));
+    assert!(flat.contains("1. Does it depend on the name or path that was asked for?"), "{text}");
+}
+
+#[test]
+fn silence_is_told_without_a_reset() {
+    let mut scene = Scene::new(Vantage::Observer);
+    scene.send(0, true, TcpFlags::SYN, 65535, 0);
+    scene.send(1, false, SYN_ACK, 16384, 0);
+    scene.send(12, true, TcpFlags::ACK, 1460, 0);
+    let text = scene.rests().report(Output::Compact);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("INFO   ct-ack-none") && text.contains("  a handshake, then silence"), "{text}");
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn flows_live_and_end() {
     assert_eq!((&record["ended"], &record["interface"]), (&"fin".into(), &WAN.into()), "{record}");
     attached.signal(libc::SIGTERM);
     assert_eq!(attached.end(Duration::from_secs(5)).code(), Some(0));
-    assert!(attached.stderr.text().contains("records: told "), "{}", attached.stderr.text());
+    assert!(attached.stderr.text().contains("sweep: told "), "{}", attached.stderr.text());
     drop(attached);
     let (code, _, stderr) = output(&["flows", "--pid", &pid]);
     assert_eq!(code, Some(2));

@@ -111,6 +111,11 @@ impl Draft {
         self.with(|p| p.ack = SeqNumber(ack))
     }
 
+    /// Its own sequence number in place of an acknowledgment, as Windows fills the field.
+    pub fn windows(self) -> Self {
+        self.with(|p| p.ack = p.seq)
+    }
+
     /// TCP options, a multiple of 4 bytes.
     pub fn options(self, options: &[u8]) -> Self {
         self.with(|p| p.options = options.to_vec())

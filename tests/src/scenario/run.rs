@@ -3,13 +3,16 @@
 use sensor::host::Host;
 use sensor_common::{
     config::Config,
-    detect::Severity,
+    detect::{Severity, tampering},
     engine::Seen,
     event::{Event, Hook},
     wire::Slice,
 };
 
-use super::{Scenario, Sent, Who, expect::Line};
+use super::{
+    Scenario, Sent, Who,
+    expect::{Expected, Line},
+};
 
 /// Where the sensor sits, and what it sees from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,18 +42,30 @@ impl Seat {
     }
 }
 
+/// After this, a connection is at rest: 4 s.
+const REST: u64 = 4_000_000_000;
+
 /// What became of a scenario.
 pub struct Outcome {
     /// Findings, each with the index of the frame, in order of time, that led to it.
     pub findings: Vec<(usize, Event)>,
     /// The engine afterwards.
     pub host: Host,
+    /// When the last frame passed, in nanoseconds.
+    last: u64,
 }
 
 impl Outcome {
     /// The findings in lines.
     pub fn lines(&self) -> Vec<String> {
         lines(&self.findings)
+    }
+
+    /// What the connections come to, once all is quiet.
+    pub fn at_rest(&self) -> Vec<Event> {
+        let flows = self.host.flows().iter().zip(self.host.extras());
+        let judged = |(index, (flow, extra))| tampering::at_rest(flow, extra, index as u32, self.last + REST);
+        flows.enumerate().filter_map(judged).collect()
     }
 
     /// The greatest severity of what was found.
@@ -69,7 +84,8 @@ fn observe(frames: &[Sent], seat: Seat) -> Outcome {
         host.observe(frame.time, &Slice::new(&frame.bytes, frame.bytes.len()), seen);
         findings.extend(host.drain().map(|event| (index, event)));
     }
-    Outcome { findings, host }
+    let last = frames.last().map_or(0, |frame| frame.time);
+    Outcome { findings, host, last }
 }
 
 impl Scenario {
@@ -100,7 +116,8 @@ impl Scenario {
         if cpu.matched_total() != cpu.accounted_total() {
             return Err("findings are unaccounted for".into());
         }
-        self.compare(&outcome.findings)
+        self.compare(&outcome.findings)?;
+        self.compare_rest(&outcome.at_rest())
     }
 
     /// Compares findings, of whichever engine, with what is expected: each with the index of its frame in [`Scenario::frames`].
@@ -128,6 +145,29 @@ impl Scenario {
         }
         Err(format!("{}\nfound:\n  {}", complaints.join("\n"), lines(findings).join("\n  ")))
     }
+}
+
+impl Scenario {
+    /// The same for what the connections come to.
+    fn compare_rest(&self, found: &[Event]) -> Result<(), String> {
+        let is = |expected: &Expected, event: &Event| expected.matches(event, self.is_v6());
+        if let Some(missing) = self.rests.iter().find(|expected| !found.iter().any(|event| is(expected, event))) {
+            return Err(format!("missing at rest: {missing:?}\nfound:\n  {}", at_rest(found).join("\n  ")));
+        }
+        let called_for = |event: &Event| self.rests.iter().any(|expected| is(expected, event));
+        // Where somebody is to look already, the summary may be loud too.
+        let most = if self.expectations().any(Expected::is_loud) { Severity::Alert } else { Severity::Info };
+        let quiet = |event: &Event| event.severity() <= most && !self.unruffled;
+        match found.iter().find(|event| !quiet(event) && !called_for(event)) {
+            Some(event) => Err(format!("uncalled for at rest: {}", Line(event))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Findings at rest in lines.
+pub fn at_rest(found: &[Event]) -> Vec<String> {
+    found.iter().map(|event| format!("at rest: {}", Line(event))).collect()
 }
 
 fn lines(findings: &[(usize, Event)]) -> Vec<String> {

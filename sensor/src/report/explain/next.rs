@@ -12,6 +12,9 @@ pub(super) fn steps(finding: &Finding<'_>) -> Vec<String> {
     let (src, dst, cast) = (finding.src(), finding.dst(), &finding.cast);
     let (name, here) = (cast.name(finding.side), cast.here());
     let far = if cast.is_local(finding.side) { dst.ip() } else { src.ip() };
+    if let Some(steps) = super::cut::steps(finding) {
+        return steps;
+    }
     if finding.kind == Kind::TtlFlap {
         return vec![format!(
             "Compare both paths to {}: equal-cost routes, or two devices behind one address?",

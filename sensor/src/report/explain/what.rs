@@ -19,7 +19,20 @@ pub(super) fn happened(finding: &Finding<'_>) -> String {
     }
     let (src, dst) = (finding.src(), finding.dst());
     let name = finding.cast.name(finding.side);
+    if let Some(text) = super::cut::off(finding) {
+        return text;
+    }
     match finding.kind {
+        Kind::RstSyn => format!(
+            "A reset for {src} > {dst} came in the course of the handshake, where {name} has no reason to send one{}. \
+             Somebody raced the handshake, or a device answers in {} name.",
+            if finding.event.detail[0] >= 2 { ", and from another distance than its segment before" } else { "" },
+            finding.cast.whose(finding.side)
+        ),
+        Kind::RstBothEnds => format!(
+            "{src} and {dst} were both told, at the same instant, that the other had hung up: a device between them tore \
+             the connection down."
+        ),
         Kind::RstSeqData => format!(
             "A reset for {src} > {dst} was {} {}: {name} {}{}. {}",
             doubt(finding),
