@@ -2,14 +2,16 @@
 
 use std::{thread, time::Duration};
 
+use sensor_common::engine::Stage;
+
 use super::{
     WAN,
     child::{Running, unloaded},
     forge, ip, lab,
 };
 
-/// Programs of one agent: XDP, tc ingress, tc egress.
-const PROGRAMS: usize = 3;
+/// Programs of one agent: XDP, tc ingress, tc egress, and two for each stage.
+const PROGRAMS: usize = 3 + 2 * Stage::ALL.len();
 
 #[test]
 fn signals_end_it_with_a_summary() {
