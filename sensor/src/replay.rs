@@ -202,7 +202,7 @@ impl Replay {
             .skipped
             .iter()
             .map(|(link, n)| format!("skipped: {n} frames of link type {link}, which is not supported"));
-        let missed = self.records.note(&self.host);
-        guess.into_iter().chain(skipped).chain(missed).collect()
+        let swept = self.records.notes(&self.host);
+        swept.chain(guess).chain(skipped).collect()
     }
 }

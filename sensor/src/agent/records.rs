@@ -41,6 +41,7 @@ pub(super) struct Records {
 struct Account {
     sweeper: Sweeper,
     wanted: bool,
+    found: u64,
     told: u64,
     lost: u64,
 }
@@ -64,11 +65,13 @@ impl Records {
 }
 
 fn sweep(table: &Table, queue: &mpsc::Sender<Swept>, stopped: &Receiver<()>, wanted: bool) -> Account {
-    let mut account = Account { sweeper: Sweeper::new(table.buckets(), &Cpu::default()), wanted, told: 0, lost: 0 };
+    let mut account =
+        Account { sweeper: Sweeper::new(table.buckets(), &Cpu::default()), wanted, found: 0, told: 0, lost: 0 };
     let (mut rest, mut ended) = (Findings::default(), Vec::new());
     loop {
         let last = stopped.recv_timeout(ROUND) != Err(RecvTimeoutError::Timeout);
         account.sweeper.sweep(table, monotonic(), &mut rest, &mut ended);
+        account.found += rest.0.len() as u64;
         let found = rest.0.drain(..).map(|event| Swept::Found(Box::new(event)));
         for swept in found.chain(ended.drain(..).filter(|_| wanted).map(Swept::Ended)) {
             match queue.try_send(swept) {
@@ -85,7 +88,11 @@ fn sweep(table: &Table, queue: &mpsc::Sender<Swept>, stopped: &Receiver<()>, wan
 impl Account {
     fn tell(&self, cpu: &Cpu) -> Option<String> {
         let missed = if self.wanted { format!("; records_missed {}", self.sweeper.missed(cpu)) } else { String::new() };
-        (self.wanted || self.lost > 0)
-            .then(|| format!("sweep: told {} + lost to a slow reader {}{missed}", self.told, self.lost))
+        (self.wanted || self.found > 0).then(|| {
+            format!(
+                "sweep: told {} + lost to a slow reader {}, {} of them findings at rest{missed}",
+                self.told, self.lost, self.found
+            )
+        })
     }
 }

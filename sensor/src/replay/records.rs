@@ -19,6 +19,8 @@ pub(super) struct Records {
     next: u64,
     latest: u64,
     rest: Findings,
+    /// Findings at rest so far.
+    found: u64,
     ended: Vec<Record>,
     /// Whether records are told.
     wanted: bool,
@@ -27,7 +29,7 @@ pub(super) struct Records {
 impl Records {
     pub(super) fn of(host: &Host, wanted: bool) -> Self {
         let sweeper = Sweeper::new(host.buckets(), host.cpu());
-        Self { sweeper, next: 0, latest: 0, rest: Findings::default(), ended: Vec::new(), wanted }
+        Self { sweeper, next: 0, latest: 0, rest: Findings::default(), found: 0, ended: Vec::new(), wanted }
     }
 
     /// Sweeps once a second, before what happens at `time`. A clock that goes back begins a new second.
@@ -48,14 +50,17 @@ impl Records {
         self.tell(reporter)
     }
 
-    /// What is missing, if anything is.
-    pub(super) fn note(&self, host: &Host) -> Option<String> {
+    /// What was found beside the engine's account, and what is missing, if anything is.
+    pub(super) fn notes(&self, host: &Host) -> impl Iterator<Item = String> {
         let missed = self.sweeper.missed(host.cpu());
-        (self.wanted && missed > 0)
-            .then(|| format!("records_missed: {missed} flows gave way to others before they were told of"))
+        let found = (self.found > 0).then(|| format!("at rest, beside these: {}", self.found));
+        let missed = (self.wanted && missed > 0)
+            .then(|| format!("records_missed: {missed} flows gave way to others before they were told of"));
+        found.into_iter().chain(missed)
     }
 
     fn tell<W: Write>(&mut self, reporter: &mut Reporter<W>) -> io::Result<()> {
+        self.found += self.rest.0.len() as u64;
         self.rest.0.drain(..).try_for_each(|event| reporter.event(&event, Place::default()))?;
         let wanted = self.wanted;
         self.ended.drain(..).filter(|_| wanted).try_for_each(|record| reporter.record(&record, Place::default()))
