@@ -97,3 +97,12 @@ fn totals_are_each_side_s_own() {
     assert_eq!(record.client.map(|side| side as usize), Some(0));
     assert!(record.duration() > 0 && client.rtt > 0);
 }
+
+#[test]
+fn repeated_segments_are_counted() {
+    let repeats = |scenario: Scenario| record(&scenario).totals.map(|side| side.repeated);
+    assert_eq!(repeats(start().handshake().client_data(10).server_data(10).ack()), [0, 0]);
+    let mut repeated = repeats(start().handshake().server_data(10).again().again());
+    repeated.sort_unstable();
+    assert_eq!(repeated, [0, 2]);
+}

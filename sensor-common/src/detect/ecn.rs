@@ -43,6 +43,12 @@ pub fn tally(service: &Service) -> u32 {
 #[inline(always)]
 pub fn ruled_out(service: &Service) -> bool {
     let (worked, all) = known(service);
+    nearly_all(worked, all)
+}
+
+/// Whether so many successes of so many handshakes clear ECN.
+#[inline(always)]
+pub const fn nearly_all(worked: u64, all: u64) -> bool {
     worked >= LEAST_SUCCESSES && worked * 5 >= all * 4
 }
 

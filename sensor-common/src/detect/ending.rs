@@ -6,6 +6,7 @@ use crate::{
     flow::{Bits, Flow, HeadBits, TcpFlags, Watch},
     kind::Kind,
     passage::{Passage, Rule},
+    time::whole_millis,
 };
 
 /// No device forgets a connection sooner than this (30 s).
@@ -16,11 +17,6 @@ const WAITING: u32 = 976_563;
 const UNREAD: u32 = 976_563;
 /// An answer to a FIN comes within this, or within two round trips (50 ms).
 const PROMPT: u32 = 48_828;
-
-/// Units of 1.024 µs to milliseconds.
-const fn milliseconds(units: u32) -> u32 {
-    units / 977
-}
 
 /// What a reset says beside its anatomy, as a second finding about it. Judged before the state remembers it.
 #[inline(always)]
@@ -59,7 +55,7 @@ pub fn reset(flow: &Flow, passage: &mut Passage) {
     let (asked, active) = (now.since(answered.time), now.since(d.last).min(now.since(before)));
     let gap = active.saturating_sub(asked);
     if stateless && asked < now.since(d.last) && gap >= IDLE {
-        passage.finding.detail = [milliseconds(gap), 0];
+        passage.finding.detail = [whole_millis(gap), 0];
         let kind = if keep_alive { Kind::KeepAliveRst } else { Kind::IdleThenRst };
         return passage.second(kind, Rule::Oddity);
     }
@@ -97,7 +93,7 @@ pub fn answer_to_fin(flow: &Flow, passage: &mut Passage) -> bool {
         return false;
     }
     passage.finding.about(passage.packet.segment(passage.stamp));
-    passage.finding.detail = [milliseconds(waited), 0];
+    passage.finding.detail = [whole_millis(waited), 0];
     true
 }
 
@@ -119,6 +115,6 @@ pub fn not_accepted(flow: &Flow, passage: &mut Passage) -> bool {
         return false;
     }
     passage.finding.about(passage.packet.segment(passage.stamp));
-    passage.finding.detail = [milliseconds(since), 0];
+    passage.finding.detail = [whole_millis(since), 0];
     true
 }

@@ -52,8 +52,7 @@ pub fn judge(flow: &Flow, passage: &mut Passage) {
     passage.finding.detail[0] = detail;
     let severe = severity(passage.finding.evidence.score()) as u8;
     if severe >= Severity::Warn as u8 || severe > rule as u8 - Rule::Fact as u8 {
-        passage.also = kind as u8 + 1;
-        passage.also_rule = rule as u8;
+        passage.second(kind, rule);
     } else {
         // It goes before what an ending would have to say.
         passage.also = 0;

@@ -24,8 +24,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let Some(service) = self.storage.service(passage.scratch) else { return };
         passage.finding.detail[1] = ecn::tally(service);
         if ecn::ruled_out(service) {
-            passage.also = Kind::EcnNotTheCause as u8 + 1;
-            passage.also_rule = Rule::Fact as u8;
+            passage.second(Kind::EcnNotTheCause, Rule::Fact);
         }
         passage.count(ServiceCounter::EcnFailed, true);
     }

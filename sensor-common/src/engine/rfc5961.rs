@@ -13,7 +13,6 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         // Bytes from what the receiver waits for, as a signed number; resets before.
         let off = passage.packet.seq.since(flow.ends[receiver].ack) as u32;
         passage.finding.detail = [off, flow.tails[sender].reset.n as u32];
-        passage.also = kind as u8 + 1;
-        passage.also_rule = rule as u8;
+        passage.second(kind, rule);
     }
 }

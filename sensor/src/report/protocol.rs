@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sensor_common::{
+    detect::ecn,
     flow::{Segment, TcpFlags},
     kind::Kind,
     time::stamp_nanos,
@@ -231,10 +232,10 @@ fn ecn_verdict(finding: &Finding<'_>) -> String {
     }
 }
 
-/// Whether the service's other handshakes clear ECN, as `sensor_common::detect::ecn` has it.
+/// Whether the service's other handshakes clear ECN.
 fn cleared(finding: &Finding<'_>) -> bool {
     let (worked, all) = (finding.event.detail[1] >> 16, finding.event.detail[1] & 0xffff);
-    finding.kind == Kind::SynBareAckThenRst && worked >= 3 && worked * 5 >= all * 4
+    finding.kind == Kind::SynBareAckThenRst && ecn::nearly_all(worked.into(), all.into())
 }
 
 /// The one whom the SYN-ACK did not reach.
