@@ -15,6 +15,8 @@ use crate::{
 
 /// The least round trip that is trusted as a measure of distance: below it scheduling noise rules.
 pub const MIN_TRUSTED_RTT: u32 = 1953;
+/// IP-ID of ZMap's probes.
+const ZMAP_IPID: u16 = 54321;
 const _: () = assert!(stamp_nanos(MIN_TRUSTED_RTT) >= 1_999_000 && stamp_nanos(MIN_TRUSTED_RTT) <= 2_001_000);
 
 /// The ends of a flow as a packet sees them: its sender's, then the other's.
@@ -114,6 +116,9 @@ pub fn introduce(end: &mut End, packet: &Packet) {
         if packet.options.any(Options::WSCALE) {
             end.bits.set(Bits::WSCALE);
             end.wscale = if packet.wscale > 14 { 14 } else { packet.wscale };
+        }
+        if packet.ipid == ZMAP_IPID {
+            end.wscale |= End::ZMAP;
         }
         if packet.options.any(Options::TIMESTAMPS) {
             end.bits.set(Bits::TIMESTAMPS);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use sensor_common::flow::RECORDED;
+
 /// A packet as the list has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Listed {
@@ -166,7 +168,9 @@ fn scanned(syn: &Listed, resets: &[&&Listed], list: &[Listed]) -> bool {
     let before = list.iter().rposition(|p| p.client && p.rst).unwrap_or(0);
     let told = |p: &Listed| !p.client && p.acks && !p.rst && p.ack == last.seq;
     let kernel = resets.iter().all(|p| !p.acks) && list[..before].iter().any(told);
-    kernel && resets.iter().all(|p| hops(p.ttl).abs_diff(hops(syn.ttl)) < 2)
+    // Of a longer story the recorder has forgotten where the first ones came from.
+    let mut recent = list.iter().filter(|p| p.client).rev().take(RECORDED).filter(|p| p.rst);
+    kernel && recent.all(|p| hops(p.ttl).abs_diff(hops(syn.ttl)) < 2)
 }
 
 fn hops(ttl: u8) -> u8 {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::{
+    prelude::*,
+    test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 use sensor::host::Host;
 use sensor_common::{
     config::Config,
@@ -121,7 +124,10 @@ fn talk(mut s: Scenario, steps: &[Step]) -> Scenario {
 fn verdicts_agree_with_the_reference() {
     let mut seen = BTreeMap::<_, u32>::new();
     let case = (steps(), any::<bool>(), any::<bool>(), prop::option::weighted(0.1, any::<bool>()), any::<u32>());
-    let mut runner = TestRunner::new(ProptestConfig { cases: 6000, failure_persistence: None, ..Default::default() });
+    // The same conversations each time; `PROPTEST_CASES` asks for more of them.
+    let default = ProptestConfig::default();
+    let config = ProptestConfig { cases: default.cases.max(6000), failure_persistence: None, ..default };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let failed = runner.run(&case, |(steps, v6, one_way, scanner, isn)| {
         let s = if v6 { Scenario::v6() } else { Scenario::v4() }.client(|c| c.isn(isn));
         let s = match scanner {

@@ -214,10 +214,8 @@ impl<'a> View<'a> {
     /// Whether the SYN is a port scanner's: of those tools that leave out what every system's own SYN has, come with a router's TTL,
     /// or with the constant IP-ID of ZMap.
     fn scans(&self) -> bool {
-        let syn = self.recorded().find(|segment| segment.flags.is_syn());
-        let tool = syn.is_some_and(|syn| syn.ipid == 54321 && self.flow.head.key.link.ip_version() == 4);
         let bare = !self.c.bits.any(Bits::WSCALE) && !self.c.bits.any(Bits::TIMESTAMPS);
-        bare || tool || self.c.ttl > 200
+        bare || self.c.wscale & End::ZMAP != 0 || self.c.ttl > 200
     }
 
     /// What the recorded resets have against having been made by the client.

@@ -221,7 +221,8 @@ pub struct End {
     pub ipid_jumps: u8,
     /// TOS or traffic class, the ECN bits masked out.
     pub tos: u8,
-    /// Window scale shift (RFC 7323 §2), as offered, in the low 4 bits; above them [`End::SEVERAL`].
+    /// Window scale shift (RFC 7323 §2), as offered, in the low 4 bits; above them [`End::ZMAP`] and
+    /// [`End::SEVERAL`].
     pub wscale: u8,
     /// What is known of this side.
     pub bits: Bits,
@@ -236,6 +237,8 @@ pub struct End {
 impl End {
     /// Of [`End::wscale`], whose shift needs 4 bits only: it sent payload at more than one sequence number.
     pub const SEVERAL: u8 = 1 << 6;
+    /// Of [`End::wscale`]: its SYN had the IP-ID that ZMap gives every probe.
+    pub const ZMAP: u8 = 1 << 5;
 }
 
 /// What is remembered of the resets in one side's name. Nothing else learns from them.
