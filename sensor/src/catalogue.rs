@@ -75,6 +75,13 @@ macro_rules! families {
         /// All kinds, by family.
         pub const FAMILIES: &[Family] = &[$(Family { title: $title, kinds: &[$(Kind::$kind),*] }),*];
 
+        /// Its family, by the name of the file that tells of it.
+        pub const fn family(kind: Kind) -> &'static str {
+            match kind {
+                $($(Kind::$kind)|* => stringify!($file),)*
+            }
+        }
+
         /// What is to be said about a kind.
         pub const fn entry(kind: Kind) -> &'static Entry {
             match kind {

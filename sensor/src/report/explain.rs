@@ -11,7 +11,7 @@ use super::{
     wrap::wrapped,
 };
 
-pub(super) use what::capital;
+pub(crate) use what::capital;
 
 pub(super) mod cut;
 mod next;
@@ -93,7 +93,7 @@ fn points(half_points: i32) -> String {
 }
 
 /// A labelled paragraph, wrapped at spaces.
-fn paragraph(out: &mut impl Write, paint: Paint, label: &str, text: &str) -> io::Result<()> {
+pub(crate) fn paragraph(out: &mut impl Write, paint: Paint, label: &str, text: &str) -> io::Result<()> {
     write!(out, "  {}", paint.bold(format_args!("{label:<LABEL$}").to_string()))?;
     wrapped(out, text, LABEL + 2, WIDTH)
 }
