@@ -72,6 +72,13 @@ pub const fn millis(nanos: u64) -> u32 {
     (nanos >> 20) as u32
 }
 
+/// Milliseconds from a close to `nanos`; 0 where there was none, or the clock went back. Of a close, units of [`millis`] are kept.
+#[inline(always)]
+pub const fn since_close(nanos: u64, closed: u32) -> u32 {
+    let units = millis(nanos).wrapping_sub(closed);
+    if closed == 0 || units > u32::MAX / 2 { 0 } else { (((units as u64) << 20) / 1_000_000) as u32 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@
 mod clock;
 mod cursor;
 mod maps;
+mod stage;
 
 use aya_ebpf::{
     bindings::{TC_ACT_UNSPEC, xdp_action::XDP_PASS},
@@ -18,28 +19,25 @@ use aya_ebpf::{
 };
 use sensor_common::{
     counters::Local,
-    engine::{Engine, Seen, Stage},
+    engine::{Seen, Stage},
     event::Hook,
 };
 
-use crate::{
-    clock::KernelClock,
-    cursor::Cursor,
-    maps::{Events, Maps},
-};
+use crate::cursor::Cursor;
 
 /// The engine on the kernel's maps and clocks.
 macro_rules! engine {
     ($cpu:expr, $config:expr) => {
-        Engine {
-            storage: &mut Maps,
-            ring: &mut Events,
-            clock: &KernelClock { source: $config.clock },
+        sensor_common::engine::Engine {
+            storage: &mut $crate::maps::Maps,
+            ring: &mut $crate::maps::Events,
+            clock: &$crate::clock::KernelClock { source: $config.clock },
             cpu: $cpu,
             config: $config,
         }
     };
 }
+use engine;
 
 #[xdp(frags)]
 fn sensor_xdp(ctx: XdpContext) -> u32 {
@@ -47,7 +45,7 @@ fn sensor_xdp(ctx: XdpContext) -> u32 {
     let ifindex = unsafe { (*ctx.ctx).ingress_ifindex };
     let stage = begin(&Cursor::of_xdp(&ctx), Seen { ifindex, tag: 0, hook: Hook::Ingress });
     traced!(&ctx, "ingress", ifindex);
-    maps::xdp_stage(&ctx, stage);
+    stage::xdp_on(&ctx, stage);
     XDP_PASS
 }
 
@@ -66,31 +64,9 @@ fn segment(ctx: &TcContext, hook: Hook) -> i32 {
     let (ifindex, tag) = cursor::link(ctx);
     let stage = begin(&Cursor::of_tc(ctx), Seen { ifindex, tag, hook });
     traced!(ctx, "tc", ifindex);
-    maps::tc_stage(ctx, stage);
+    stage::tc_on(ctx, stage);
     TC_ACT_UNSPEC
 }
-
-/// A stage's two programs.
-macro_rules! stage {
-    ($stage:ident, $xdp:ident, $tc:ident) => {
-        #[xdp(frags)]
-        fn $xdp(ctx: XdpContext) -> u32 {
-            maps::xdp_stage(&ctx, go_on(Stage::$stage));
-            XDP_PASS
-        }
-
-        #[classifier]
-        fn $tc(ctx: TcContext) -> i32 {
-            maps::tc_stage(&ctx, go_on(Stage::$stage));
-            TC_ACT_UNSPEC
-        }
-    };
-}
-
-stage!(Reset, xdp_reset, tc_reset);
-stage!(Handshake, xdp_handshake, tc_handshake);
-stage!(Watched, xdp_watched, tc_watched);
-stage!(Tell, xdp_tell, tc_tell);
 
 #[inline(always)]
 fn begin(frame: &Cursor, seen: Seen) -> Option<Stage> {
@@ -98,12 +74,6 @@ fn begin(frame: &Cursor, seen: Seen) -> Option<Stage> {
     let config = maps::config();
     let hook = if config.both_directions != 0 { Hook::Observer } else { seen.hook };
     engine!(cpu, config).begin(frame, Seen { hook, ..seen }, passage)
-}
-
-#[inline(always)]
-fn go_on(stage: Stage) -> Option<Stage> {
-    let Local { cpu, passage } = maps::local()?;
-    engine!(cpu, maps::config()).go_on(stage, passage)
 }
 
 /// In the trace build, a line for each frame through aya-log; nothing otherwise.

@@ -6,15 +6,14 @@ use core::{
 };
 
 use aya_ebpf::{
-    btf_maps::{Array, PerCpuArray, ProgramArray, RingBuf},
+    btf_maps::{Array, PerCpuArray, RingBuf},
     helpers::generated::bpf_ringbuf_query,
     macros::btf_map,
-    programs::{TcContext, XdpContext},
 };
 use sensor_common::{
     config::Config,
-    counters::{Counter, Local},
-    engine::{Ring, Stage},
+    counters::Local,
+    engine::Ring,
     event::Event,
     flow::{Extra, Flow},
     service::Service,
@@ -36,11 +35,6 @@ static SERVICES: Array<Service, 4_096, MMAPABLE> = Array::new();
 static CPUS: PerCpuArray<Local, 1, 0> = PerCpuArray::new();
 #[btf_map]
 static EVENTS: RingBuf<Event, 4_194_304, 0> = RingBuf::new();
-/// The programs of the [`Stage`]s, for each type of program an array of its own.
-#[btf_map]
-static XDP_STAGES: ProgramArray<4> = ProgramArray::new();
-#[btf_map]
-static TC_STAGES: ProgramArray<4> = ProgramArray::new();
 /// Time for tests, in nanoseconds. No loaded program refers to it unless the configuration says so.
 #[btf_map]
 static TEST_CLOCK: Array<u64, 1, MMAPABLE> = Array::new();
@@ -61,43 +55,6 @@ pub(crate) fn config() -> &'static Config {
 pub(crate) fn local() -> Option<&'static mut Local> {
     // SAFETY: hooks do not interrupt one another on a CPU (both run with bottom halves disabled), so nobody else has it.
     CPUS.get_ptr_mut(0).map(|local| unsafe { &mut *local })
-}
-
-/// Goes on with a stage's program and does not come back. Indices are constants, so that the kernel makes plain jumps of them.
-macro_rules! go_on {
-    ($stages:ident, $ctx:expr, $stage:expr) => {
-        if let Some(stage) = $stage {
-            // SAFETY: nothing is owned here that would have to be dropped.
-            unsafe {
-                match stage {
-                    Stage::Reset => $stages.tail_call($ctx, Stage::Reset as u32),
-                    Stage::Handshake => $stages.tail_call($ctx, Stage::Handshake as u32),
-                    Stage::Watched => $stages.tail_call($ctx, Stage::Watched as u32),
-                    Stage::Tell => $stages.tail_call($ctx, Stage::Tell as u32),
-                }
-            }
-            stage_missing();
-        }
-    };
-}
-
-/// Goes on with a stage's XDP program.
-#[inline(always)]
-pub(crate) fn xdp_stage(ctx: &XdpContext, stage: Option<Stage>) {
-    go_on!(XDP_STAGES, ctx, stage);
-}
-
-/// Goes on with a stage's tc program.
-#[inline(always)]
-pub(crate) fn tc_stage(ctx: &TcContext, stage: Option<Stage>) {
-    go_on!(TC_STAGES, ctx, stage);
-}
-
-#[inline(always)]
-fn stage_missing() {
-    if let Some(local) = local() {
-        local.cpu.count(Counter::StageMissing);
-    }
 }
 
 /// The time that a test has set.

@@ -21,7 +21,6 @@ pub mod flow;
 pub(crate) mod json;
 mod memory;
 mod paint;
-mod protocol;
 mod story;
 mod summary;
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! A plain ACK where a SYN-ACK belongs (detection catalogue §4): whose half-open or older state speaks?
 
 use crate::{
-    flow::{Bits, End, Flow, HeadBits, TcpFlags, Watch},
+    flow::{Bits, End, Flow, HeadBits, TcpFlags, Watch, history::is_pure_ack},
     kind::Kind,
     passage::{Passage, Rule},
     seq::SeqNumber,
-    time::{Stamp, millis, whole_millis},
+    time::{Stamp, since_close, whole_millis},
     wire::Packet,
 };
 
@@ -34,8 +34,7 @@ fn was_asked(flow: &Flow, packet: &Packet) -> bool {
 pub fn answer(flow: &Flow, passage: &mut Passage) -> bool {
     let packet = &passage.packet;
     let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
-    let plain = packet.flags.0 & NAMED.0 == TcpFlags::ACK.0 && packet.len == 0;
-    if !plain || !was_asked(flow, packet) {
+    if !is_pure_ack(packet) || !was_asked(flow, packet) {
         return false;
     }
     let finding = &mut passage.finding;
@@ -54,10 +53,9 @@ pub fn answer(flow: &Flow, passage: &mut Passage) -> bool {
     let confirmed = flow.head.bits.any(HeadBits::TOMBSTONE)
         && near(packet.ack, tomb[packet.receiver()])
         && near(packet.seq, tomb[packet.sender()]);
-    // Units of 2^20 ns are all that is kept of a close; the client's own reset counts as one.
-    let closed =
-        if flow.head.closed == 0 || refused > 0 { 0 } else { millis(passage.now).wrapping_sub(flow.head.closed) };
-    finding.detail = [((closed as u64 * 1_048_576) / 1_000_000) as u32, refused as u32];
+    // The client's own reset counts as a close.
+    let closed = if refused > 0 { 0 } else { since_close(passage.now, flow.head.closed) };
+    finding.detail = [closed, refused as u32];
     let kind = if confirmed { Kind::SynBareAckStaleConfirmed } else { Kind::SynBareAckStale };
     // The client's reset clears the old state. If it has not, something is in its way.
     finding.name(kind, if refused > 0 { Rule::Fault } else { Rule::Oddity });
@@ -84,9 +82,6 @@ pub fn name(flow: &Flow, passage: &mut Passage) {
     passage.finding.detail[0] = since(passage.stamp, flow.ends[passage.packet.sender()].last);
     passage.finding.name(Kind::SynBareAckThenRst, Rule::Fault);
 }
-
-/// Flags that make an ACK more than plain.
-const NAMED: TcpFlags = TcpFlags::ACK.with(TcpFlags::SYN).with(TcpFlags::FIN).with(TcpFlags::RST);
 
 /// Milliseconds between two stamps.
 #[inline(always)]

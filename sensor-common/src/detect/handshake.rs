@@ -20,7 +20,9 @@ pub fn second_syn_ack(flow: &Flow, passage: &mut Passage) -> bool {
     if !answered || packet.seq.0 == d.isn.0 || !r.bits.any(Bits::ISN) || packet.ack.0 != r.isn.0.wrapping_add(1) {
         return false;
     }
-    if r.flags.0 & !ECN == TcpFlags::SYN.0 && (r.last.after(d.last) || r.segments > d.segments) {
+    // Counted back from now, which orders stamps as long as they hold.
+    let asked_again = passage.stamp.since(r.last) < passage.stamp.since(d.last);
+    if r.flags.0 & !ECN == TcpFlags::SYN.0 && (asked_again || r.segments > d.segments) {
         return false;
     }
     let (sender, ttl) = (packet.sender(), packet.ttl);

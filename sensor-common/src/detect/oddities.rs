@@ -2,7 +2,7 @@
 
 use super::anatomy::{RstClass, last_recorded};
 use crate::{
-    flow::{Bits, Flow, HeadBits, TcpFlags, Watch},
+    flow::{Bits, Flow, HeadBits, TcpFlags, Watch, history::is_pure_ack},
     kind::Kind,
     passage::Rule,
     time::millis,
@@ -63,7 +63,7 @@ pub fn judge(flow: &Flow, packet: &Packet, now: u64) -> Option<(Kind, Rule)> {
     let completes = by_client
         && !d.flags.any(TcpFlags::ACK)
         && r.flags.all(TcpFlags::SYN.with(TcpFlags::ACK))
-        && packet.flags.0 & HELD.0 == TcpFlags::ACK.0
+        && is_pure_ack(packet)
         && packet.ack.0 == r.nxt.0;
     let scaled = d.bits.any(Bits::WSCALE) && r.bits.any(Bits::WSCALE);
     let shift = if scaled { (d.wscale & 15) as u32 } else { 0 };
@@ -126,6 +126,3 @@ pub fn accepted_again(flow: &Flow, packet: &Packet, now: u64) -> bool {
         && r.bits.any(Bits::ISN)
         && packet.ack.0 == r.isn.0.wrapping_add(1)
 }
-
-/// Flags that make an ACK more than that.
-const HELD: TcpFlags = TcpFlags::ACK.with(TcpFlags::SYN).with(TcpFlags::FIN).with(TcpFlags::RST);

@@ -63,7 +63,8 @@ pub fn judge(flow: &Flow, passage: &mut Passage) -> Silence {
         return Silence::Broken;
     }
     if probes(packet.seq, packet.len, d, r) {
-        return if given_up(flow, passage) { Silence::Told(Kind::KeepAliveDead, Rule::Oddity) } else { Silence::Lasts };
+        let told = Silence::Told(Kind::KeepAliveDead, if asks(flow, sender) { Rule::Oddity } else { Rule::Fact });
+        return if given_up(flow, passage) { told } else { Silence::Lasts };
     }
     let idle = gap(d, r);
     if !packet.end().after(r.ack) || idle < patience(r) {
@@ -84,9 +85,14 @@ pub fn judge(flow: &Flow, passage: &mut Passage) -> Silence {
     if r.bits.any(Bits::FIN) {
         return Silence::Told(Kind::HalfCloseTimeout, Rule::Oddity);
     }
-    // Servers do not go away without a word; clients do.
-    let asks = flow.head.client().is_some_and(|client| client as usize == sender);
-    Silence::Told(Kind::IdleThenSilence, if asks { Rule::Fault } else { Rule::Oddity })
+    Silence::Told(Kind::IdleThenSilence, if asks(flow, sender) { Rule::Fault } else { Rule::Oddity })
+}
+
+/// Whether the side that waits for an answer is known to have opened the connection. Servers do not go away without a word; clients
+/// do, and nothing is wrong on the way.
+#[inline(always)]
+fn asks(flow: &Flow, sender: usize) -> bool {
+    flow.head.client().is_some_and(|client| client as usize == sender)
 }
 
 /// What a reset says of a silence: the side gives up. Judged before the state remembers it.
@@ -95,7 +101,8 @@ pub fn reset(flow: &Flow, passage: &mut Passage) {
     // What explains a reset does not explain a forged one.
     let plausible = severity(passage.finding.evidence.score()) == Severity::Info;
     if plausible && flow.head.watch.any(Watch::SILENT) && given_up(flow, passage) {
-        passage.second(Kind::KeepAliveDead, Rule::Oddity);
+        let asks = asks(flow, passage.packet.sender());
+        passage.second(Kind::KeepAliveDead, if asks { Rule::Oddity } else { Rule::Fact });
     }
 }
 

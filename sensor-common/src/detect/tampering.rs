@@ -68,8 +68,8 @@ const ONE_PACKET: i32 = 1500;
 /// An IP-ID is compared with one of at most this age (2 s).
 const SOON: u32 = 1_953_125;
 
-/// Silence counts among the client's first segments only.
-const EARLY: u32 = 10;
+/// What cuts a connection off comes among the client's first segments (SIGCOMM 2023: the signatures look at the first ten).
+pub const EARLY: u32 = 10;
 
 /// What a connection has to say for itself after 3 s of quiet, or 2 s after a reset: the event, or none.
 #[must_use]

@@ -6,7 +6,7 @@ use crate::{
     kind::Kind,
     passage::{Passage, Rule},
     table::Storage,
-    time::{Clock, millis},
+    time::{Clock, since_close},
 };
 
 impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
@@ -16,8 +16,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let Some(flow) = self.storage.flow(passage.index) else { return };
         let Some((kind, rule)) = oddities::judge(flow, &passage.packet, passage.now) else { return };
         passage.finding.about(passage.packet.segment(passage.stamp));
-        let closed = flow.head.closed;
-        passage.finding.detail[0] = if closed == 0 { 0 } else { since_close(passage.now, closed) };
+        passage.finding.detail[0] = since_close(passage.now, flow.head.closed);
         passage.finding.name(kind, rule);
         passage.found = 1;
     }
@@ -34,10 +33,4 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         passage.finding.name(Kind::TwReuseOk, Rule::Fact);
         passage.found = 1;
     }
-}
-
-/// Milliseconds since a close: units of 2^20 ns are all that is kept of it.
-#[inline(always)]
-fn since_close(now: u64, closed: u32) -> u32 {
-    ((millis(now).wrapping_sub(closed) as u64 * 1_048_576) / 1_000_000) as u32
 }

@@ -3,7 +3,7 @@
 use super::{Engine, NOTHING, Ring, Stage, emit::LOST};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, ending, forged, races, silence},
+    detect::{Evidence, RstClass, ending, forged, races, silence, tampering},
     flow::{Bits, HeadBits, Reset, TcpFlags, Watch, history},
     kind::Kind,
     passage::{Passage, Rule},
@@ -16,10 +16,6 @@ use crate::{
 
 /// No service: an index that no table has.
 const NO_SERVICE: u32 = u32::MAX;
-
-/// A reset behind this many segments of its sender no longer belongs to the connection's beginning (SIGCOMM 2023: the tampering
-/// signatures look at the first ten).
-const EARLY: u32 = 10;
 
 const _: () = assert!(TcpFlags::ACK.0 == 1 << 4 && Reset::BARE == 1 << 3 && Reset::ACKED == 1 << 4);
 const _: () = assert!(Reset::DIFFER == 1 << 5 && Reset::ZERO == 1 << 6 && Reset::MOOT == 1 << 7);
@@ -215,7 +211,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         finding.name(class.kind(), Rule::Reset);
         let (d, r) = track::ends(flow, packet.sender());
         let exact = d.flags.0 == 0 || packet.seq.0 == d.nxt.0 || packet.seq.0 == r.ack.0;
-        let over = (d.flags.with(r.flags).any(TcpFlags::FIN) || d.segments >= EARLY) as u8;
+        let over = (d.flags.with(r.flags).any(TcpFlags::FIN) || d.segments >= tampering::EARLY) as u8;
         let answered = (flow.tails[packet.receiver()].reset.n > 0) as u8;
         let last = &mut flow.tails[packet.sender()].reset;
         let acked = packet.flags.0 >> 4 & 1;

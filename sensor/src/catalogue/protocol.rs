@@ -7,7 +7,7 @@ entries! {
         evidence: "The acknowledgment is the client's initial number plus one. Warn after a repeated SYN; info after the first one. Detail: milliseconds since the last SYN; SYNs so far.",
         causes: &["the first SYN-ACK was lost or filtered on its way back", "a load balancer or firewall with broken firmware"],
         benign: &["a stack that acknowledges a SYN before it answers it", "a SYN-ACK that was not seen: then the client's ACK is", "both sides ask at once"],
-        next: &["Capture on the far side of the load balancer or firewall: was the first SYN-ACK sent?"],
+        next: &["Capture on the far side of the load balancer or firewall: was the first SYN-ACK sent?", "Look for an asymmetric route: does the way back pass a firewall that never saw the SYN?", "Ask for the firmware's state of the device that answers for the server."],
         sources: &["RFC 9293 §3.10.7.4", "Ask Wireshark, question 17280 (2012)"],
     }
     SynBareAckThenRst: Warn to Warn, "that half-open entry was given up" {
@@ -21,7 +21,7 @@ entries! {
         evidence: "The acknowledgment is not the client's. Notice; warn if a reset of the client has not cleared it. Detail: milliseconds since the old connection's end, if known; the client's resets so far.",
         causes: &["the client uses a port again that the server still remembers", "an address translator has given the port to somebody else"],
         benign: &["ports that are used again and accepted at once"],
-        next: &["Reuse connections, or add ports or addresses, rather than shorten TIME_WAIT."],
+        next: &["Turn over ports more slowly: reuse connections (keep-alive, pools), or add ports, addresses, server ports.", "Compare how long the hosts, and NATs or firewalls between them, keep closed connections.", "Leave TIME_WAIT as long as it is: shortening it is the worst of the remedies."],
         sources: &["RFC 5961 §4.2", "Ask Wireshark, question 64076 (2017)", "github.com/cilium/cilium issue 45863"],
     }
     SynBareAckStaleConfirmed: Notice to Warn, "the same, and the connection before had these numbers" {
@@ -150,7 +150,7 @@ entries! {
         evidence: "Told beside a reset on a live connection without FIN. Info; warn for the third with another number within 10 s, unless `rst-seq-change` says so already. Detail: bytes from what the receiver waits for, signed; resets before.",
         causes: &["a sender whose last data was lost", "a blind attack that has guessed the window"],
         benign: &["a reset whose data was lost before it"],
-        next: &["Did a challenge ACK follow, and was it answered?"],
+        next: &["Did a challenge ACK follow, and was it answered? Any kernel since 2012 sends one (RFC 5961).", "Filter spoofed sources at the edge (BCP 38), or protect long connections by TCP-AO, MD5 or GTSM."],
         sources: &["RFC 5961 §3.2"],
     }
     Rfc5961RstOutOfWindow: Info to Info, "a reset outside of the window" {
@@ -163,7 +163,7 @@ entries! {
         meaning: "Resets outside of the window with many numbers: somebody guesses.",
         evidence: "Ten with different numbers within 10 s of each other. Detail: bytes from what the receiver waits for, signed; resets before.",
         causes: &["a blind attack on this connection"],
-        next: &["Where do they come from: which TTL, which interface?"],
+        next: &["Where do they come from: which TTL, which interface?", "Filter spoofed sources at the edge (BCP 38), or protect long connections by TCP-AO, MD5 or GTSM."],
         ..Rfc5961RstInWindow
     }
     AckBeyondFin: Warn to Warn, "bytes behind the FIN are acknowledged" {
@@ -171,7 +171,7 @@ entries! {
         evidence: "The acknowledgment against the FIN's number.",
         causes: &["a forged ACK, or a forged FIN before it", "a broken proxy"],
         benign: &["another connection of the same ports, whose SYN was not seen"],
-        next: &["Capture at the side that sent the FIN: did it go on?"],
+        next: &["Capture on both sides: which of them, or which box between, made this acknowledgment?"],
         sources: &["Snort 129:17"],
     }
 }

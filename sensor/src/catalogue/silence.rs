@@ -38,10 +38,11 @@ entries! {
         ],
         sources: &["RFC 9293 §3.6", "Linux, tcp_fin_timeout in ip-sysctl", "vendors' documentation of half-closed timeouts"],
     }
-    KeepAliveDead: Notice to Notice, "keep-alives are not answered" {
+    KeepAliveDead: Info to Notice, "keep-alives are not answered" {
         meaning: "Three keep-alives in a row were not answered: the peer is gone, or a device on the way drops them.",
         evidence: "Three keep-alives one byte below the next, then another one or the side's own reset, at intervals that differ \
-            by an eighth at most; nothing from the other side since the first.",
+            by an eighth at most; nothing from the other side since the first. Notice where they are the client's, as for \
+            `idle-then-silence`; else info.",
         causes: &[
             "the peer lost power, network or address",
             "a device on the way has forgotten the connection and drops what comes",

@@ -4,16 +4,14 @@ use std::io::{self, Write};
 
 use sensor_common::detect::{Confidence, Severity};
 
-use super::{Finding, evidence, paint::Paint, rfc3339, story};
+use super::{Finding, paint::Paint, rfc3339, story};
 
 /// Writes the line: time, severity, kind, who to whom, decisive evidence, confidence, frame; `more` goes to its end.
 pub(super) fn line(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, more: &str) -> io::Result<()> {
     let Finding { severity, confidence, event, place, .. } = finding;
     let name = format_args!("{:<6} {:<19}", severity.name().to_uppercase(), finding.kind.id()).to_string();
     write!(out, "{} {}", paint.dim(rfc3339(finding.time)), paint.severity(*severity, name))?;
-    let story = story::of(finding);
-    let accuses = story.is_none();
-    let words = story.map_or_else(|| evidence::decisive(finding), |story| story.line);
+    let (words, accuses) = story::line(finding);
     write!(out, " {} > {}  {words}", finding.src(), finding.dst())?;
     if accuses && *confidence > Confidence::None && *severity > Severity::Info {
         write!(out, "  {}", confidence.name())?;

@@ -36,9 +36,6 @@ const PER_LINE: usize = 3;
 
 /// The decisive evidence of a finding, or what its anatomy says where there is none.
 pub(super) fn decisive(finding: &Finding<'_>) -> String {
-    if let Some(words) = super::protocol::line(finding) {
-        return words;
-    }
     let mut words: Vec<String> =
         TELLING.iter().filter(|bit| finding.has(**bit)).map(|bit| short(finding, *bit)).collect();
     // Where its shape is all that a reset is told for, the shape comes first.

@@ -7,7 +7,6 @@ use sensor_common::detect::{Confidence, Evidence};
 use super::{
     Finding, evidence,
     paint::Paint,
-    protocol,
     story::{self, Story},
     wrap::wrapped,
 };
@@ -31,15 +30,11 @@ pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -
         return tell(out, paint, finding, &story);
     }
     paragraph(out, paint, "what", &what::happened(finding))?;
-    if protocol::is(finding.kind) {
-        paragraph(out, paint, "evidence", &protocol::verdict(finding))?;
-    } else {
-        paragraph(out, paint, "who", &who::made_it(finding))?;
-        if let Some(far) = who::how_far(finding) {
-            paragraph(out, paint, "how far", &far)?;
-        }
-        weights(out, paint, finding)?;
+    paragraph(out, paint, "who", &who::made_it(finding))?;
+    if let Some(far) = who::how_far(finding) {
+        paragraph(out, paint, "how far", &far)?;
     }
+    weights(out, paint, finding)?;
     for (i, negative) in not::ruled_out(finding).iter().enumerate() {
         paragraph(out, paint, if i == 0 { "not" } else { "" }, negative)?;
     }

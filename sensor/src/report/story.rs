@@ -1,10 +1,20 @@
-//! Findings that accuse nobody: what happened, in words of their own.
+//! Findings that the hosts' own state explains, or that are about no single segment's maker: what happened, in words of their own.
+
+use std::time::Duration;
 
 use sensor_common::kind::Kind;
 
-use super::Finding;
+use super::{
+    Finding,
+    evidence::{decisive, ms},
+};
+use crate::catalogue::{entry, plain};
 
+mod bare_ack;
+mod ecn;
 mod ending;
+mod handshake;
+mod rfc5961;
 
 /// What a kind says for itself, where it is not about who made a segment.
 pub(super) struct Story {
@@ -19,8 +29,17 @@ pub(super) struct Story {
 }
 
 impl Story {
-    fn new(line: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { line: line.into(), what: what.into(), not: Vec::new(), next: Vec::new() }
+    /// With what the catalogue says of the kind, and its next steps.
+    fn of(kind: Kind, line: impl Into<String>) -> Self {
+        let entry = entry(kind);
+        let next = entry.next.iter().map(|step| plain(step)).collect();
+        Self { line: line.into(), what: plain(entry.meaning), not: Vec::new(), next }
+    }
+
+    /// With words of its own instead.
+    fn what(mut self, what: impl Into<String>) -> Self {
+        self.what = what.into();
+        self
     }
 
     fn not(mut self, negative: impl Into<String>) -> Self {
@@ -28,31 +47,31 @@ impl Story {
         self
     }
 
-    fn next(mut self, step: impl Into<String>) -> Self {
-        self.next.push(step.into());
+    /// With steps of its own instead.
+    fn next<const N: usize>(mut self, steps: [String; N]) -> Self {
+        self.next = steps.into();
         self
     }
 }
 
 /// The story of a finding, if its kind has one.
 pub(super) fn of(finding: &Finding<'_>) -> Option<Story> {
-    match finding.kind {
-        Kind::IdleThenRst
-        | Kind::KeepAliveRst
-        | Kind::RstInsteadOfLastAck
-        | Kind::ResponseLostAfterClose
-        | Kind::RstCloseUnread
-        | Kind::ResponseAfterFin
-        | Kind::AcceptQueueDrop => Some(ending::story(finding)),
-        _ => None,
-    }
+    [ending::story, bare_ack::story, ecn::story, handshake::story, rfc5961::story]
+        .iter()
+        .find_map(|story| story(finding))
 }
 
-/// A duration of milliseconds as people say it.
-fn duration(ms: u32) -> String {
-    match ms {
-        ..1_000 => format!("{ms} ms"),
-        1_000..120_000 => format!("{:.1} s", f64::from(ms) / 1000.0),
-        _ => format!("{} min", ms / 60_000),
-    }
+/// A finding in a few words, and whether they accuse somebody.
+pub(super) fn line(finding: &Finding<'_>) -> (String, bool) {
+    of(finding).map_or_else(|| (decisive(finding), true), |story| (story.line, false))
+}
+
+/// Milliseconds for people.
+fn after(millis: u32) -> String {
+    ms(Duration::from_millis(millis.into()))
+}
+
+/// How long the previous connection of the same ports has been over, where that is known.
+fn since_close(millis: u32) -> String {
+    if millis == 0 { String::new() } else { format!(" {} after its previous connection", after(millis)) }
 }

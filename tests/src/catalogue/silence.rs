@@ -8,7 +8,7 @@ cases! {
         loss_without_idleness, mirrored_twice, answered_at_last, one_direction_falls_silent;
     HalfCloseTimeout: rejected_when_half_closed, last_fin_is_rejected, last_fin_is_not_answered, half_closed_and_answered,
         closed_just_before;
-    KeepAliveDead: keep_alives_into_nothing, gives_up_after_three, keep_alives_are_answered, window_probes_back_off,
+    KeepAliveDead: keep_alives_into_nothing, gives_up_after_three, the_client_has_gone, keep_alives_are_answered, window_probes_back_off,
         two_keep_alives_are_lost;
     IdleOneSideRst: the_server_was_never_told, told_at_once_and_goes_on;
 }
@@ -142,6 +142,15 @@ fn gives_up_after_three(s: Scenario) -> Scenario {
         .from_client(RST_ACK, |p| p)
         .expect(finding("rst-abort").info())
         .expect(finding("keepalive-dead").notice())
+}
+
+fn the_client_has_gone(s: Scenario) -> Scenario {
+    let s = s.handshake().talk(2).after(45_000);
+    (0..4)
+        .fold(s, |s, _| s.after(20_000).from_server(ACK, |p| p.seq_by(-1)))
+        .expect(finding("keepalive-dead").info())
+        .after(20_000)
+        .server_rst(|p| p)
 }
 
 fn keep_alives_are_answered(s: Scenario) -> Scenario {

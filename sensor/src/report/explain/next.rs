@@ -2,13 +2,10 @@
 
 use sensor_common::{flow::TcpFlags, kind::Kind};
 
-use crate::report::{Finding, evidence::hops, protocol, rfc3339};
+use crate::report::{Finding, evidence::hops, rfc3339};
 
 /// The steps, most useful first.
 pub(super) fn steps(finding: &Finding<'_>) -> Vec<String> {
-    if protocol::is(finding.kind) {
-        return protocol::steps(finding);
-    }
     let (src, dst, cast) = (finding.src(), finding.dst(), &finding.cast);
     let (name, here) = (cast.name(finding.side), cast.here());
     let far = if cast.is_local(finding.side) { dst.ip() } else { src.ip() };

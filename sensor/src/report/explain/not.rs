@@ -8,16 +8,13 @@ use sensor_common::{
     kind::Kind,
 };
 
-use crate::report::{Finding, evidence::ms, protocol};
+use crate::report::{Finding, evidence::ms};
 
 /// No device forgets a connection that was active this recently.
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The explanations that this finding excludes, each with its reason.
 pub(super) fn ruled_out(finding: &Finding<'_>) -> Vec<String> {
-    if protocol::is(finding.kind) {
-        return protocol::ruled_out(finding);
-    }
     [idle_timeout, overload, closed_port, ordinary_close, reroute, peer]
         .iter()
         .filter_map(|test| test(finding))

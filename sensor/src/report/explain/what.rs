@@ -9,14 +9,10 @@ use sensor_common::{
 use crate::report::{
     Finding,
     evidence::{hops, ms},
-    protocol,
 };
 
 /// What happened, and what follows for the two sides.
 pub(super) fn happened(finding: &Finding<'_>) -> String {
-    if let Some(words) = protocol::happened(finding) {
-        return words;
-    }
     let (src, dst) = (finding.src(), finding.dst());
     let name = finding.cast.name(finding.side);
     if let Some(text) = super::cut::off(finding) {

@@ -2,13 +2,13 @@
 
 use sensor_common::detect::Evidence;
 
-use crate::report::{Finding, evidence};
+use crate::report::{Finding, story};
 
 /// Kind, severity, confidence, the compact line's words, then ids of what speaks for and against it, and where to find it.
 pub(super) fn of(finding: &Finding<'_>) -> String {
     let Finding { event, kind, severity, confidence, .. } = finding;
     let mut text = format!("{} {}, confidence {}", kind.id(), severity.name(), confidence.name());
-    text += &format!(": {}", evidence::decisive(finding));
+    text += &format!(": {}", story::line(finding).0);
     let ids = |bits: Evidence| bits.pieces().map(|(id, _)| id).collect::<Vec<_>>().join(" ");
     let lists = [
         ("evidence", ids(Evidence(event.evidence.0 & !Evidence::AGAINST.0))),
