@@ -15,6 +15,7 @@ pub mod oddities;
 pub mod origin;
 pub mod races;
 pub mod rfc5961;
+pub mod silence;
 pub mod tampering;
 
 pub use anatomy::RstClass;

@@ -184,6 +184,14 @@ kinds! {
     RadarPostPsh = 73, "radar-post-psh";
     /// Reset after several data packets that were seen as one segment.
     RadarLater = 74, "radar-later";
+    /// The first segment after a long silence, and its repetitions, are not answered.
+    IdleThenSilence = 75, "idle-then-silence";
+    /// A side had closed; what came after a long silence from the other was rejected, or not answered.
+    HalfCloseTimeout = 76, "half-close-timeout";
+    /// Keep-alives at a constant interval are not answered.
+    KeepAliveDead = 77, "keepalive-dead";
+    /// After a long silence one side was told that the connection is over; the other was not.
+    IdleOneSideRst = 78, "idle-oneside-rst";
 }
 
 /// Room for kinds in tables that are indexed by them.

@@ -27,6 +27,7 @@ mod ending;
 mod forged;
 mod pieces;
 mod protocol;
+mod silence;
 mod tampering;
 
 /// All that is to be said about a kind. Ids within the texts stand in backticks.
@@ -99,6 +100,7 @@ families! {
         DataAfterFin SynAckIsnChange;
     ending, "How connections end": IdleThenRst KeepAliveRst RstInsteadOfLastAck ResponseLostAfterClose RstCloseUnread
         ResponseAfterFin AcceptQueueDrop;
+    silence, "Connections that one side has forgotten": IdleThenSilence HalfCloseTimeout KeepAliveDead IdleOneSideRst;
     protocol, "Rules of the protocol": SynBareAckMatch SynBareAckThenRst SynBareAckStale SynBareAckStaleConfirmed SynRetryProfile
         EcnNotTheCause EcnSynRst EcnReflect EcnBadSynAck SynAckBadAck SplitHandshake SynAckWrongDir IsnJump DataBeforeEst
         WscaleRange WindowSlam TwReuseOk SynAfterClose Rfc5961SynOnEst Rfc5961RstInWindow Rfc5961RstOutOfWindow RstBruteForce

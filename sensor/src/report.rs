@@ -25,6 +25,7 @@ mod story;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod wall;
 mod wrap;
 mod write;

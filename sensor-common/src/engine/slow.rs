@@ -3,14 +3,14 @@
 use super::{Engine, NOTHING, Ring, Stage, emit::LOST};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, ending, forged, races, tampering},
+    detect::{Evidence, RstClass, ending, forged, races, silence, tampering},
     flow::{Bits, HeadBits, Reset, TcpFlags, Watch, history},
     kind::Kind,
     passage::{Passage, Rule},
     seq::SeqNumber,
     service::ServiceCounter,
     table::{self, Storage},
-    time::{Clock, Stamp, millis},
+    time::{Clock, Stamp, millis, whole_millis},
     track,
 };
 
@@ -53,6 +53,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                 self.oddity(passage);
                 self.chronicle(passage);
                 self.follow(passage);
+                self.silence(passage);
             }
         }
         if passage.found != 0 || matches!(stage, Stage::Handshake) {
@@ -159,6 +160,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             flow.head.watch.set(Watch::reset(sender));
         } else if passage.finding.kind == Kind::DataAfterFin as u8 {
             flow.ends[sender].bits.set(Bits::FIN);
+        } else if passage.finding.kind == Kind::IdleThenSilence as u8 {
+            flow.head.watch.set(Watch::SILENT);
         }
     }
 
@@ -167,13 +170,21 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     fn reset(&mut self, passage: &mut Passage) {
         let Some(flow) = self.storage.flow(passage.index) else { return };
         forged::reset(flow, passage);
-        ending::reset(flow, passage);
+        self.ending(passage);
+        self.given_up(passage);
         self.lane(passage);
         self.remember_reset(passage);
         self.taken_back(passage);
         self.race(passage);
         passage.count(ServiceCounter::Rst, true);
         passage.found = 1;
+    }
+
+    /// What a reset says of how its connection ended.
+    #[inline(never)]
+    fn ending(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        ending::reset(flow, passage);
     }
 
     /// Names a reset that races another, or a handshake.
@@ -241,6 +252,11 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         finding.evidence = Evidence::CARRIED_ON;
         finding.name(Kind::RstSeqData, Rule::CarriedOn);
         passage.found = 1;
+        let gap = silence::before_reset(flow, sender);
+        if gap > 0 {
+            passage.finding.detail = [whole_millis(gap), whole_millis(passage.finding.delay)];
+            passage.second(Kind::IdleOneSideRst, Rule::Oddity);
+        }
     }
 
     /// Payload beyond a FIN.

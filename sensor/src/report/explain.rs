@@ -51,7 +51,8 @@ pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -
 /// The block of a finding that accuses nobody.
 fn tell(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, story: &Story) -> io::Result<()> {
     paragraph(out, paint, "what", &story.what)?;
-    for (i, negative) in story.not.iter().enumerate() {
+    let idle = not::idle_timeout(finding);
+    for (i, negative) in idle.iter().chain(&story.not).enumerate() {
         paragraph(out, paint, if i == 0 { "not" } else { "" }, negative)?;
     }
     if let Some(service) = who::service(finding) {
