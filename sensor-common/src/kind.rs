@@ -184,6 +184,14 @@ kinds! {
     RadarPostPsh = 73, "radar-post-psh";
     /// Reset after several data packets that were seen as one segment.
     RadarLater = 74, "radar-later";
+    /// A plain ACK in answer to what a live connection must doubt (RFC 5961).
+    ChallengeAck = 75, "challenge-ack";
+    /// More challenge ACKs than a careful host sends.
+    ChallengeAckStorm = 76, "challenge-ack-storm";
+    /// ACKs that answer one another, always the same.
+    AckLoop = 77, "ack-loop";
+    /// An acknowledgment far from what its sender's others say (RFC 5961 §5).
+    Rfc5961AckRange = 78, "rfc5961-ack-range";
 }
 
 /// Room for kinds in tables that are indexed by them.
