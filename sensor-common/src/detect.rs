@@ -6,6 +6,7 @@
 
 pub mod anatomy;
 pub mod bare_ack;
+pub mod doubt;
 pub mod ecn;
 pub mod ending;
 pub mod evidence;

@@ -2,6 +2,7 @@
 
 mod bare_ack;
 mod distance;
+mod doubt;
 mod ecn;
 mod emit;
 mod handshake;
@@ -13,6 +14,7 @@ mod slow;
 use crate::{
     config::Config,
     counters::{Counter, Cpu},
+    detect::doubt::is_due,
     event::{Event, Hook},
     flow::{TcpFlags, Watch, history},
     passage::Passage,
@@ -54,15 +56,18 @@ pub enum Stage {
     /// There may be a finding to tell, or a handshake to conclude, after any of these. A second finding about the same segment comes
     /// here again.
     Tell = 3,
+    /// A reset again, its anatomy known: what it says beside that, and what is remembered of it.
+    Verdict = 4,
 }
 
 impl Stage {
     /// Every stage with the names of its programs: for XDP, for tc.
-    pub const ALL: [(Self, &'static str, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Reset, "xdp_reset", "tc_reset"),
         (Self::Handshake, "xdp_handshake", "tc_handshake"),
         (Self::Watched, "xdp_watched", "tc_watched"),
         (Self::Tell, "xdp_tell", "tc_tell"),
+        (Self::Verdict, "xdp_verdict", "tc_verdict"),
     ];
 }
 
@@ -145,7 +150,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if flags.any(TcpFlags::SYN) || watch.any(Watch::EMBRYONIC) {
             return Some(Stage::Handshake);
         }
-        if watch.0 != 0 || packet.ttl != d.ttl || flags.any(TcpFlags::FIN) {
+        if watch.0 != 0 || packet.ttl != d.ttl || flags.any(TcpFlags::FIN) || is_due(&flow.head, d, packet) {
             return Some(Stage::Watched);
         }
         passage.stamp = Stamp::of(passage.now).next(d.last);

@@ -192,6 +192,14 @@ kinds! {
     KeepAliveDead = 77, "keepalive-dead";
     /// After a long silence one side was told that the connection is over; the other was not.
     IdleOneSideRst = 78, "idle-oneside-rst";
+    /// A plain ACK in answer to what a live connection must doubt (RFC 5961).
+    ChallengeAck = 79, "challenge-ack";
+    /// More challenge ACKs than a careful host sends.
+    ChallengeAckStorm = 80, "challenge-ack-storm";
+    /// ACKs that answer one another, always the same.
+    AckLoop = 81, "ack-loop";
+    /// An acknowledgment far from what its sender's others say (RFC 5961 §5).
+    Rfc5961AckRange = 82, "rfc5961-ack-range";
 }
 
 /// Room for kinds in tables that are indexed by them.

@@ -23,6 +23,7 @@ macro_rules! entries {
 
 mod anatomy;
 mod distance;
+mod doubt;
 mod ending;
 mod forged;
 mod pieces;
@@ -105,6 +106,7 @@ families! {
         EcnNotTheCause EcnSynRst EcnReflect EcnBadSynAck SynAckBadAck SplitHandshake SynAckWrongDir IsnJump DataBeforeEst
         WscaleRange WindowSlam TwReuseOk SynAfterClose Rfc5961SynOnEst Rfc5961RstInWindow Rfc5961RstOutOfWindow RstBruteForce
         AckBeyondFin;
+    doubt, "What a live connection must doubt": ChallengeAck ChallengeAckStorm AckLoop Rfc5961AckRange;
     tampering, "Connections cut off near their beginning": RstSyn RstBothEnds CtSynNone CtSynRst CtSynRstAck CtSynRstRstAck CtAckNone CtAckRst CtAckRstRst CtAckRstAck CtAckRstAckRstAck CtPshNone CtPshRst CtPshRstAck CtPshRstRstAck CtPshRstAckRstAck CtPshRstEq CtPshRstNe CtPshRstRst0 CtDataRst CtDataRstAck RadarPostSyn RadarPostAck RadarPostPsh RadarLater;
 }
 

@@ -3,6 +3,7 @@
 mod anatomy;
 mod bare_ack;
 mod distance;
+mod doubt;
 mod ecn;
 mod ending;
 mod evidence;
@@ -61,6 +62,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         anatomy::CASES,
         bare_ack::CASES,
         distance::CASES,
+        doubt::CASES,
         ecn::CASES,
         ending::CASES,
         evidence::CASES,

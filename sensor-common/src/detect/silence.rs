@@ -1,7 +1,7 @@
 //! Silence where an answer is due: a device that has forgotten a connection often drops what comes afterwards without a word
 //! (detection catalogue §8).
 //!
-//! The first repetition that may be one of these puts the flow under watch ([`Watch::SILENT`]); anything but another of them ends
+//! The first repetition that may be one of these puts the flow under watch ([`crate::flow::Doubt::SILENT`]); anything but another of them ends
 //! the watch. So an answered keep-alive, or a loss that is mended, costs next to nothing.
 
 use super::{Severity, anatomy::last_recorded, evidence::severity};
@@ -100,7 +100,7 @@ fn asks(flow: &Flow, sender: usize) -> bool {
 pub fn reset(flow: &Flow, passage: &mut Passage) {
     // What explains a reset does not explain a forged one.
     let plausible = severity(passage.finding.evidence.score()) == Severity::Info;
-    if plausible && flow.head.watch.any(Watch::SILENT) && given_up(flow, passage) {
+    if plausible && given_up(flow, passage) {
         let asks = asks(flow, passage.packet.sender());
         passage.second(Kind::KeepAliveDead, if asks { Rule::Oddity } else { Rule::Fact });
     }

@@ -200,12 +200,15 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             passage.requests = 1;
             passage.count(ServiceCounter::Syn, counted);
             passage.count(ServiceCounter::SynRetransmit, counted);
+            if !flow.head.watch.any(Watch::EMBRYONIC) {
+                self.provoke(passage);
+            }
             return;
         }
         if !flow.head.watch.any(Watch::EMBRYONIC) && flow.head.closed == 0 {
             // On a live connection it may be anybody's; if it is answered, the answer begins the new one.
             passage.learn = NOTHING;
-            return;
+            return self.provoke(passage);
         }
         if let Some((flow, extra)) = self.storage.whole(passage.index) {
             track::renew(flow, extra, packet, passage.now);

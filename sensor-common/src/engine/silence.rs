@@ -3,7 +3,7 @@
 use super::{Engine, Ring};
 use crate::{
     detect::silence::{self, Silence},
-    flow::{Watch, history},
+    flow::{Doubt, Watch, history},
     passage::Passage,
     service::ServiceCounter,
     table::Storage,
@@ -16,7 +16,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     pub(super) fn behind(&mut self, passage: &mut Passage) {
         let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
         if silence::begins(flow, &passage.packet) {
-            flow.head.watch.set(Watch::SILENT);
+            flow.head.watch.set(Watch::DOUBTED);
+            extra.doubt.marks |= Doubt::SILENT;
         }
         if passage.packet.len > 0 {
             history::note_repeated(flow, extra, passage.packet.sender());
@@ -24,18 +25,28 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
     }
 
+    /// A silence whose finding was lost is watched on.
+    #[inline(never)]
+    pub(super) fn listen_on(&mut self, passage: &Passage) {
+        let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
+        flow.head.watch.set(Watch::DOUBTED);
+        extra.doubt.marks |= Doubt::SILENT;
+    }
+
     /// What a reset says of a silence that is being watched.
     #[inline(never)]
     pub(super) fn given_up(&mut self, passage: &mut Passage) {
-        let Some(flow) = self.storage.flow(passage.index) else { return };
-        silence::reset(flow, passage);
+        let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
+        if flow.head.watch.any(Watch::DOUBTED) && extra.doubt.marks & Doubt::SILENT != 0 {
+            silence::reset(flow, passage);
+        }
     }
 
     /// Whether a silence that is being watched has lasted for long enough.
     #[inline(never)]
     pub(super) fn silence(&mut self, passage: &mut Passage) {
-        let Some(flow) = self.storage.flow(passage.index) else { return };
-        if !flow.head.watch.any(Watch::SILENT) || passage.found != 0 {
+        let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
+        if !flow.head.watch.any(Watch::DOUBTED) || extra.doubt.marks & Doubt::SILENT == 0 || passage.found != 0 {
             return;
         }
         match silence::judge(flow, passage) {
@@ -46,6 +57,6 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                 passage.found = 1;
             }
         }
-        flow.head.watch.clear(Watch::SILENT);
+        extra.doubt.marks &= !Doubt::SILENT;
     }
 }

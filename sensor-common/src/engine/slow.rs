@@ -24,8 +24,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// Judges a segment that is not routine, and lets the state learn what it may. Where there is more to do, what that is.
     #[inline(always)]
     pub fn go_on(&mut self, stage: Stage, passage: &mut Passage) -> Option<Stage> {
-        if let Stage::Tell = stage {
-            return self.tell_all(passage);
+        match stage {
+            Stage::Tell => return self.tell_all(passage),
+            Stage::Verdict => {
+                self.verdict(passage);
+                return Some(Stage::Tell);
+            }
+            _ => {}
         }
         passage.found = 0;
         passage.also = 0;
@@ -35,6 +40,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                 passage.learn = NOTHING;
                 self.chronicle(passage);
                 self.reset(passage);
+                return Some(Stage::Verdict);
             }
             Stage::Handshake => {
                 self.oddity(passage);
@@ -49,11 +55,12 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                     self.follow(passage);
                 }
             }
-            Stage::Watched | Stage::Tell => {
+            Stage::Watched | Stage::Tell | Stage::Verdict => {
                 self.oddity(passage);
                 self.chronicle(passage);
                 self.follow(passage);
                 self.silence(passage);
+                self.doubt(passage);
             }
         }
         if passage.found != 0 || matches!(stage, Stage::Handshake) {
@@ -161,16 +168,21 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         } else if passage.finding.kind == Kind::DataAfterFin as u8 {
             flow.ends[sender].bits.set(Bits::FIN);
         } else if passage.finding.kind == Kind::IdleThenSilence as u8 {
-            flow.head.watch.set(Watch::SILENT);
+            self.listen_on(passage);
         }
     }
 
-    /// A reset: classify, judge, tell, remember. Nothing else of the state learns from it.
+    /// A reset: classify and judge. Nothing else of the state learns from it.
     #[inline(never)]
     fn reset(&mut self, passage: &mut Passage) {
         let Some(flow) = self.storage.flow(passage.index) else { return };
         forged::reset(flow, passage);
         self.ending(passage);
+    }
+
+    /// What a reset says beside its anatomy; it is told and remembered.
+    #[inline(always)]
+    fn verdict(&mut self, passage: &mut Passage) {
         self.given_up(passage);
         self.lane(passage);
         self.remember_reset(passage);

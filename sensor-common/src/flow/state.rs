@@ -84,8 +84,8 @@ bit_set! {
         CLOSING = 32;
         /// A SYN was seen and nothing else. What lies in the other side's memory is an earlier flow's.
         ALONE = 64;
-        /// A side repeats itself and is not answered, after a long silence; or its keep-alives are not.
-        SILENT = 128;
+        /// Something passed that its receiver must doubt, or that is not answered: see [`super::Doubt`].
+        DOUBTED = 128;
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
 use crate::catalogue::{entry, plain};
 
 mod bare_ack;
+mod doubt;
 mod ecn;
 mod ending;
 mod handshake;
@@ -57,7 +58,7 @@ impl Story {
 
 /// The story of a finding, if its kind has one.
 pub(super) fn of(finding: &Finding<'_>) -> Option<Story> {
-    [ending::story, bare_ack::story, ecn::story, handshake::story, rfc5961::story, silence::story]
+    [ending::story, bare_ack::story, doubt::story, ecn::story, handshake::story, rfc5961::story, silence::story]
         .iter()
         .find_map(|story| story(finding))
 }
