@@ -25,6 +25,7 @@ mod anatomy;
 mod distance;
 mod ending;
 mod forged;
+pub mod numbers;
 mod pieces;
 mod protocol;
 mod silence;
