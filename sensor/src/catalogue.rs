@@ -26,6 +26,7 @@ mod distance;
 mod doubt;
 mod ending;
 mod forged;
+pub mod numbers;
 mod pieces;
 mod protocol;
 mod silence;

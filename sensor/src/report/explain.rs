@@ -41,6 +41,7 @@ pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -
     if let Some(service) = who::service(finding) {
         paragraph(out, paint, "service", &service)?;
     }
+    numbers(out, paint, finding)?;
     table::write(out, paint, finding)?;
     for (i, step) in next::steps(finding).iter().enumerate() {
         paragraph(out, paint, if i == 0 { "next" } else { "" }, &format!("{}. {step}", i + 1))?;
@@ -58,11 +59,18 @@ fn tell(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, story: &Story
     if let Some(service) = who::service(finding) {
         paragraph(out, paint, "service", &service)?;
     }
+    numbers(out, paint, finding)?;
     table::write(out, paint, finding)?;
     for (i, step) in story.next.iter().enumerate() {
         paragraph(out, paint, if i == 0 { "next" } else { "" }, &format!("{}. {step}", i + 1))?;
     }
     writeln!(out)
+}
+
+/// The numbers beside a finding, named as in its JSON line.
+fn numbers(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -> io::Result<()> {
+    let all: Vec<String> = finding.numbers().fields().map(|(name, value)| format!("{name} {value}")).collect();
+    if all.is_empty() { Ok(()) } else { paragraph(out, paint, "numbers", &all.join(", ")) }
 }
 
 /// The evidence with its weights, what speaks against included, and their sum.

@@ -11,6 +11,7 @@ use sensor_common::{
 };
 
 use super::{Cast, Place, WallClock};
+use crate::catalogue::numbers::Detail;
 
 /// Beyond this age a stamp may have wrapped since the last activity, so that idle time is unknown.
 const STAMPS_HOLD: Duration = Duration::from_secs(2100);
@@ -177,6 +178,11 @@ impl<'a> Finding<'a> {
     /// The flow within this run, as a name.
     pub fn flow_id(&self) -> u64 {
         u64::from(self.event.flow_index) << 32 | u64::from(self.event.flow.head.first)
+    }
+
+    /// The numbers beside it.
+    pub fn numbers(&self) -> Detail {
+        Detail { kind: self.kind, detail: self.event.detail }
     }
 
     /// Whether the evidence has any of `bits`.
