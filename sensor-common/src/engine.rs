@@ -7,6 +7,7 @@ mod ecn;
 mod emit;
 mod handshake;
 mod oddities;
+mod requests;
 mod rfc5961;
 mod slow;
 

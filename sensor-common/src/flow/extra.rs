@@ -53,6 +53,10 @@ impl Doubt {
     pub const BELOW: u8 = 4;
     /// Neither is its timestamp, or it has none.
     pub const OLDER: u8 = 8;
+    /// The request was repeated without what was rare in it.
+    pub const PLAIN: u8 = 16;
+    /// It was repeated with what is rare in it.
+    pub const AGAIN: u8 = 32;
 }
 
 /// A flow's cold state, 64 bytes.

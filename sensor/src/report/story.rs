@@ -15,6 +15,7 @@ mod doubt;
 mod ecn;
 mod ending;
 mod handshake;
+mod requests;
 mod rfc5961;
 
 /// What a kind says for itself, where it is not about who made a segment.
@@ -57,7 +58,7 @@ impl Story {
 
 /// The story of a finding, if its kind has one.
 pub(super) fn of(finding: &Finding<'_>) -> Option<Story> {
-    [ending::story, bare_ack::story, doubt::story, ecn::story, handshake::story, rfc5961::story]
+    [ending::story, bare_ack::story, doubt::story, ecn::story, handshake::story, requests::story, rfc5961::story]
         .iter()
         .find_map(|story| story(finding))
 }
