@@ -15,9 +15,11 @@ pub mod handshake;
 pub mod oddities;
 pub mod origin;
 pub mod races;
+pub mod requests;
 pub mod rfc5961;
 pub mod silence;
 pub mod tampering;
+pub mod timewait;
 
 pub use anatomy::RstClass;
 pub use evidence::{Confidence, Evidence, Severity};

@@ -8,6 +8,7 @@ mod emit;
 mod handshake;
 mod oddities;
 mod parted;
+mod requests;
 mod rfc5961;
 mod silence;
 mod slow;

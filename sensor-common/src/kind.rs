@@ -200,6 +200,24 @@ kinds! {
     AckLoop = 81, "ack-loop";
     /// An acknowledgment far from what its sender's others say (RFC 5961 §5).
     Rfc5961AckRange = 82, "rfc5961-ack-range";
+    /// Request, old numbers, reset, and round again: the resets clear nothing.
+    SynSentRstLoop = 83, "syn-sent-rst-loop";
+    /// A reset ends its receiver's TIME_WAIT (RFC 1337).
+    TwAssassination = 84, "tw-assassination";
+    /// TIME_WAIT refuses a port that is used again: neither number nor timestamp is newer.
+    TwReuseRefused = 85, "tw-reuse-refused";
+    /// Requests with ECN are not answered, those without are.
+    EcnSynDrop = 86, "ecn-syn-drop";
+    /// ECN was agreed on, and the sender's data never carry its marks.
+    EcnBleach = 87, "ecn-bleach";
+    /// A request with something rare was reset, and works without it (RFC 3360).
+    Rfc3360RstOnOption = 88, "rfc3360-rst-on-option";
+    /// The data that came with a SYN were not accepted.
+    TfoDataIgnored = 89, "tfo-data-ignored";
+    /// A request with Fast Open is not answered, the plain one is.
+    TfoSynDrop = 90, "tfo-syn-drop";
+    /// A reset right after Fast Open's data.
+    TfoBlackhole = 91, "tfo-blackhole";
 }
 
 /// Room for kinds in tables that are indexed by them.

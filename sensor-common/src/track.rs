@@ -105,7 +105,7 @@ pub fn introduce(end: &mut End, packet: &Packet) {
     end.ttl_alt = 0;
     end.alt_n = 0;
     end.ipid = packet.ipid.wrapping_sub(1);
-    end.tos = packet.tos & !3;
+    end.tos = packet.tos & !End::MARKS;
     end.mac = packet.mac;
     end.bits.0 = 0;
     if packet.options.any(Options::DONT_FRAGMENT) {
@@ -113,6 +113,7 @@ pub fn introduce(end: &mut End, packet: &Packet) {
     }
     if packet.flags.any(TcpFlags::SYN) {
         end.bits.set(Bits::ISN);
+        end.tos |= packet.list.rare & End::MARKS;
         if packet.options.any(Options::WSCALE) {
             end.bits.set(Bits::WSCALE);
             end.wscale = if packet.wscale > 14 { 14 } else { packet.wscale };
@@ -157,6 +158,7 @@ pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool 
             d.wscale |= End::SEVERAL;
         }
         d.data = d.data.saturating_add(1);
+        d.tos |= packet.tos & End::MARKS;
     }
     if end.after(d.nxt) {
         d.nxt = end;

@@ -29,6 +29,7 @@ mod forged;
 pub mod numbers;
 mod pieces;
 mod protocol;
+mod requests;
 mod silence;
 mod tampering;
 
@@ -108,6 +109,8 @@ families! {
         WscaleRange WindowSlam TwReuseOk SynAfterClose Rfc5961SynOnEst Rfc5961RstInWindow Rfc5961RstOutOfWindow RstBruteForce
         AckBeyondFin;
     doubt, "What a live connection must doubt": ChallengeAck ChallengeAckStorm AckLoop Rfc5961AckRange;
+    requests, "Requests, and ports in TIME_WAIT": SynSentRstLoop TwAssassination TwReuseRefused EcnSynDrop EcnBleach
+        Rfc3360RstOnOption TfoDataIgnored TfoSynDrop TfoBlackhole;
     tampering, "Connections cut off near their beginning": RstSyn RstBothEnds CtSynNone CtSynRst CtSynRstAck CtSynRstRstAck CtAckNone CtAckRst CtAckRstRst CtAckRstAck CtAckRstAckRstAck CtPshNone CtPshRst CtPshRstAck CtPshRstRstAck CtPshRstAckRstAck CtPshRstEq CtPshRstNe CtPshRstRst0 CtDataRst CtDataRstAck RadarPostSyn RadarPostAck RadarPostPsh RadarLater;
 }
 

@@ -13,6 +13,7 @@ mod harsh;
 mod innocent;
 mod oddities;
 mod races;
+mod requests;
 mod rfc5961;
 mod seed1;
 mod silence;
@@ -73,6 +74,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         rfc5961::CASES,
         harsh::CASES,
         races::CASES,
+        requests::CASES,
         seed1::CASES,
         silence::CASES,
         tampering::CASES,

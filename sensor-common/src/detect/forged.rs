@@ -135,11 +135,11 @@ fn headers(flow: &Flow, passage: &mut Passage) {
     }
     let stateless = is_stateless(finding);
     let v4 = flow.head.key.link.ip_version() == 4;
-    let tos = packet.tos & !3;
+    let [tos, own, other] = [packet.tos, d.tos, r.tos].map(|tos| tos & !End::MARKS);
     let df = packet.options.any(Options::DONT_FRAGMENT) != d.bits.any(Bits::DF);
     let label = packet.ipid != 0 && packet.ipid != d.ipid && packet.ipid != r.ipid;
     // Linux mirrors the TOS of what it answers without a socket, as that arrived there, and sets DF.
-    let foreign = !stateless && ((tos != d.tos && tos != r.tos) || if v4 { df } else { label });
+    let foreign = !stateless && ((tos != own && tos != other) || if v4 { df } else { label });
     finding.evidence.add_if(foreign, Evidence::TOS_DF);
     let agreed = d.bits.any(Bits::TIMESTAMPS) && r.bits.any(Bits::TIMESTAMPS);
     let missing = agreed && !stateless && !packet.options.any(Options::TIMESTAMPS);

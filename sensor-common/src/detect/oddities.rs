@@ -1,6 +1,9 @@
 //! Handshakes that no careful stack makes, and ports that are used again (detection catalogue §4, §6.4).
 
-use super::anatomy::{RstClass, last_recorded};
+use super::{
+    anatomy::{RstClass, last_recorded},
+    timewait::TIME_WAIT,
+};
 use crate::{
     flow::{Bits, Flow, HeadBits, TcpFlags, Watch, history::is_pure_ack},
     kind::Kind,
@@ -15,9 +18,6 @@ const SLAM: u32 = 4;
 
 /// A port that is used again within this is used again fast (5 s, in units of 2^20 ns).
 const FAST: u32 = 4768;
-
-/// Nobody keeps TIME_WAIT for longer (240 s).
-const TIME_WAIT: u32 = 228_882;
 
 /// What a handshake's segment has against it, before anything is learnt from it.
 #[inline(always)]

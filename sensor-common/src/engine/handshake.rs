@@ -3,7 +3,7 @@
 use super::{Engine, NOTHING, Ring};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, anatomy::last_recorded, ecn, ending, handshake},
+    detect::{Evidence, RstClass, anatomy::last_recorded, ecn, ending, handshake, timewait},
     event::Hook,
     flow::{Bits, HeadBits, Side, TcpFlags, Watch, history::History},
     kind::Kind,
@@ -181,6 +181,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         passage.count(ServiceCounter::EcnGranted, granted);
         if first {
             self.ecn_answer(passage);
+            self.fate(passage);
             self.reuse(passage);
         }
     }
@@ -200,17 +201,19 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
         if d.bits.any(Bits::ISN) && d.isn.0 == packet.seq.0 {
             let counted = flow.head.bits.any(HeadBits::COUNTED);
-            if flow.head.watch.any(Watch::EMBRYONIC) {
+            let live = !flow.head.watch.any(Watch::EMBRYONIC);
+            if !live {
                 passage.finding.about(packet.segment(passage.stamp));
                 let before = d.segments.wrapping_sub(flow.tails[sender].reset.n as u32);
                 passage.finding.detail = [whole_millis(passage.stamp.since(d.last)), before];
                 passage.finding.name(Kind::SynRetryProfile, Rule::Fact);
                 passage.found = 1;
+                self.repeat(passage);
             }
             passage.requests = 1;
             passage.count(ServiceCounter::Syn, counted);
             passage.count(ServiceCounter::SynRetransmit, counted);
-            if !flow.head.watch.any(Watch::EMBRYONIC) {
+            if live {
                 self.provoke(passage);
             }
             return;
@@ -222,7 +225,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
         self.renewed(passage);
         if let Some((flow, extra)) = self.storage.whole(passage.index) {
+            let objections = timewait::objections(flow, &passage.packet, passage.now);
             track::renew(flow, extra, &passage.packet, passage.now);
+            extra.doubt.marks = objections;
         }
     }
 

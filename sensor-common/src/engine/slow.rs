@@ -3,7 +3,7 @@
 use super::{Engine, NOTHING, Ring, Stage, emit::LOST};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, ending, forged, races, silence, tampering},
+    detect::{Evidence, RstClass, ending, forged, races, requests, silence, tampering},
     flow::{Bits, HeadBits, Reset, TcpFlags, Watch, history},
     kind::Kind,
     passage::{Passage, Rule},
@@ -184,8 +184,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     #[inline(always)]
     fn verdict(&mut self, passage: &mut Passage) {
         self.given_up(passage);
+        self.cut(passage);
         self.lane(passage);
         self.remember_reset(passage);
+        self.round(passage);
         self.taken_back(passage);
         self.race(passage);
         passage.count(ServiceCounter::Rst, true);
@@ -309,6 +311,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             flow.head.closed = millis(passage.now) | 1;
         }
         passage.count(ServiceCounter::Fin, first);
+        if first && passage.found == 0 && requests::bleached(flow, &passage.packet) {
+            let data = flow.ends[side].data as u32;
+            passage.finding.about(passage.packet.segment(passage.stamp));
+            passage.finding.detail = [0, data];
+            passage.finding.name(Kind::EcnBleach, Rule::Fact);
+            passage.found = 1;
+        }
     }
 
     /// Counts for the flow's service what the passage has noted, if the flow is known to belong to one, and leaves the service's

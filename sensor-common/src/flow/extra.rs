@@ -53,8 +53,12 @@ impl Doubt {
     pub const BELOW: u8 = 4;
     /// Neither is its timestamp, or it has none.
     pub const OLDER: u8 = 8;
+    /// The request was repeated without what was rare in it.
+    pub const PLAIN: u8 = 16;
+    /// It was repeated with what is rare in it.
+    pub const AGAIN: u8 = 32;
     /// A side repeats itself and is not answered, after a long silence; or its keep-alives are not.
-    pub const SILENT: u8 = 16;
+    pub const SILENT: u8 = 64;
 }
 
 /// A flow's cold state, 64 bytes.

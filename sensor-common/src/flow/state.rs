@@ -221,7 +221,7 @@ pub struct End {
     pub ipid_steps: u8,
     /// IP-ID steps of any other size, saturating: not a counter.
     pub ipid_jumps: u8,
-    /// TOS or traffic class, the ECN bits masked out.
+    /// TOS or traffic class; in place of the ECN bits [`End::MARKS`].
     pub tos: u8,
     /// Window scale shift (RFC 7323 §2), as offered, in the low 4 bits; above them [`End::ZMAP`] and
     /// [`End::SEVERAL`].
@@ -239,6 +239,9 @@ pub struct End {
 impl End {
     /// Of [`End::wscale`], whose shift needs 4 bits only: it sent payload at more than one sequence number.
     pub const SEVERAL: u8 = 1 << 6;
+    /// Of [`End::tos`]: the ECN bits of all its segments with payload; before its SYN is answered, the SYN's rare options
+    /// ([`crate::wire::OptionList::rare`]).
+    pub const MARKS: u8 = 3;
     /// Of [`End::wscale`]: its SYN had the IP-ID that ZMap gives every probe.
     pub const ZMAP: u8 = 1 << 5;
 }

@@ -88,6 +88,17 @@ numbers! {
     RESETS = "resets" First, "resets in the client's name";
     HOPS_OFF = "hops_off" High, "most hops by which one of them differs from the client's own segments";
     IPID_OFF = "ipid_off" Low, "most by which one's IP-ID differs from the client's last";
+    SINCE_CAUSE = "since_cause_ms" First, "milliseconds since what it answers";
+    CAUSE = "cause" Second, "what it, or the last one, answers: 1 a SYN, 2 a reset, 3 an acknowledgment";
+    ELEVEN = "eleven_ms" First, "milliseconds for eleven of them";
+    IN_A_ROW = "in_a_row" First, "ACKs in a row";
+    ACK_OFF = "ack_off_bytes" Signed, "bytes from the side's last acknowledgment to this one, negative before it";
+    SINCE_FIRST_SYN = "since_first_syn_ms" First, "milliseconds since the first SYN";
+    OPTION = "option" Second, "what was gone from the retry: 1 Fast Open, 2 Multipath TCP, 3 an unknown one or several, 4 ECN";
+    DATA_SEGMENTS = "data_segments" Second, "segments with payload, none of them with ECN's marks";
+    SYN_BYTES = "syn_bytes" Second, "bytes that came with the SYN";
+    FIRST_BESIDE = "first_beside" First, "the first number of the finding told beside it";
+    SECOND_BESIDE = "second_beside" Second, "the second number of the finding told beside it";
 }
 
 /// The numbers of a kind.
@@ -110,6 +121,17 @@ pub const fn numbers(kind: Kind) -> &'static [Number] {
         Kind::WscaleRange | Kind::WindowSlam | Kind::TwReuseOk | Kind::SynAfterClose => &[SINCE_CLOSE],
         Kind::Rfc5961SynOnEst | Kind::AckBeyondFin => &[SINCE_CLOSE],
         Kind::Rfc5961RstInWindow | Kind::Rfc5961RstOutOfWindow | Kind::RstBruteForce => &[OFF, RESETS_BEFORE],
+        Kind::ChallengeAck => &[SINCE_CAUSE, CAUSE],
+        Kind::ChallengeAckStorm => &[ELEVEN, CAUSE],
+        Kind::AckLoop => &[IN_A_ROW],
+        Kind::Rfc5961AckRange => &[ACK_OFF],
+        Kind::SynSentRstLoop => &[SINCE_FIRST_SYN, CLIENT_RESETS],
+        Kind::TwReuseRefused => &[FIRST_BESIDE, SECOND_BESIDE],
+        Kind::EcnSynDrop => &[SINCE_FIRST_SYN, ECN_WORKED, ECN_HANDSHAKES],
+        Kind::EcnBleach => &[DATA_SEGMENTS],
+        Kind::Rfc3360RstOnOption => &[SINCE_RESET, OPTION],
+        Kind::TfoDataIgnored => &[SINCE_SYN, SYN_BYTES],
+        Kind::TfoSynDrop => &[SINCE_FIRST_SYN, SYNS],
         Kind::RstSyn => &[HOPS_APART],
         Kind::RstBothEnds => &[SINCE_DATA],
         Kind::CtSynNone | Kind::CtAckNone | Kind::CtPshNone | Kind::RadarPostSyn | Kind::RadarPostPsh => &[],
