@@ -4,6 +4,7 @@
 //! goes into its file, a new family into a new one, called from [`crate::engine`]'s slow path, with its ids in
 //! [`crate::kind`].
 
+pub mod analysis;
 pub mod anatomy;
 pub mod bare_ack;
 pub mod ecn;
@@ -13,8 +14,10 @@ pub mod forged;
 pub mod handshake;
 pub mod oddities;
 pub mod origin;
+pub mod performance;
 pub mod races;
 pub mod rfc5961;
+pub mod stall;
 pub mod tampering;
 
 pub use anatomy::RstClass;

@@ -1,5 +1,6 @@
 //! The engine: one segment in, state advanced, findings out.
 
+mod analysis;
 mod bare_ack;
 mod distance;
 mod ecn;
@@ -12,15 +13,17 @@ mod slow;
 use crate::{
     config::Config,
     counters::{Counter, Cpu},
+    detect::analysis::plain,
     event::{Event, Hook},
     flow::{TcpFlags, Watch, history},
     passage::Passage,
-    service::ServiceCounter,
     table::{self, Storage},
     time::{Clock, Stamp, seconds},
     track,
     wire::{Frame, Packet, parse},
 };
+
+use analysis::second_passed;
 
 /// Where findings go.
 pub trait Ring {
@@ -54,15 +57,18 @@ pub enum Stage {
     /// There may be a finding to tell, or a handshake to conclude, after any of these. A second finding about the same segment comes
     /// here again.
     Tell = 3,
+    /// A segment that is not plain, after any of the first three or straight away: see [`crate::detect::analysis`].
+    Analysis = 4,
 }
 
 impl Stage {
     /// Every stage with the names of its programs: for XDP, for tc.
-    pub const ALL: [(Self, &'static str, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Reset, "xdp_reset", "tc_reset"),
         (Self::Handshake, "xdp_handshake", "tc_handshake"),
         (Self::Watched, "xdp_watched", "tc_watched"),
         (Self::Tell, "xdp_tell", "tc_tell"),
+        (Self::Analysis, "xdp_analysis", "tc_analysis"),
     ];
 }
 
@@ -136,7 +142,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let packet = &passage.packet;
         let flags = packet.flags;
         let watch = flow.head.watch;
-        let d = &flow.ends[packet.sender()];
+        let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
         passage.learn = EVERYTHING;
         passage.service = 0;
         if flags.any(TcpFlags::RST) {
@@ -149,14 +155,15 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             return Some(Stage::Watched);
         }
         passage.stamp = Stamp::of(passage.now).next(d.last);
-        let note = (passage.stamp.0 ^ d.last.0) >> 20 != 0;
+        if !plain(d, r, packet) {
+            passage.begin(1);
+            return Some(Stage::Analysis);
+        }
+        let note = second_passed(passage.stamp, d.last);
         if history::has_news(d, packet) {
             self.chronicle(passage);
         }
         self.learn(passage);
-        if passage.service != 0 {
-            self.account(passage);
-        }
         if note {
             self.note(passage);
         }
@@ -167,16 +174,11 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     #[inline(always)]
     fn learn(&mut self, passage: &mut Passage) {
         let sender = passage.packet.sender();
-        if passage.learn != NOTHING {
-            let Some(flow) = self.storage.flow(passage.index) else { return };
-            let d = &mut flow.ends[sender];
-            let again = track::advance(d, &passage.packet, passage.stamp, passage.learn == EVERYTHING);
-            passage.count(ServiceCounter::Retransmit, again);
-            if again && let Some((flow, extra)) = self.storage.whole(passage.index) {
-                history::note_repeated(flow, extra, sender);
-            }
-        }
         let Some(flow) = self.storage.flow(passage.index) else { return };
+        if passage.learn != NOTHING {
+            let d = &mut flow.ends[sender];
+            track::advance(d, &passage.packet, passage.stamp, passage.learn == EVERYTHING);
+        }
         track::record(flow, sender, &passage.packet.segment(passage.stamp));
     }
 

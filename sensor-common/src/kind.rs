@@ -184,6 +184,26 @@ kinds! {
     RadarPostPsh = 73, "radar-post-psh";
     /// Reset after several data packets that were seen as one segment.
     RadarLater = 74, "radar-later";
+    /// A receiver kept its window closed for more than 5 s.
+    ZeroWindowStall = 75, "zero-window-stall";
+    /// A new connection between ports that had one, in a way that nothing else tells of.
+    WsReusedPorts = 76, "ws-reused-ports";
+    /// A receiver closes its window again and again.
+    WsZeroWindow = 77, "ws-zero-window";
+    /// A sender fills the receiver's window again and again.
+    WsWindowFull = 78, "ws-window-full";
+    /// A side repeats much of what it sends.
+    WsRetransmission = 79, "ws-retransmission";
+    /// A side repeated what it had waited for long.
+    WsRto = 80, "ws-rto";
+    /// Much of what a side sends comes out of order.
+    WsOutOfOrder = 81, "ws-out-of-order";
+    /// A receiver asks for missing bytes again and again, and no answer is seen.
+    WsDupAck = 82, "ws-dup-ack";
+    /// Bytes were skipped.
+    WsLostSegment = 83, "ws-lost-segment";
+    /// Bytes were acknowledged that were not seen.
+    WsAckLostSegment = 84, "ws-ack-lost-segment";
 }
 
 /// Room for kinds in tables that are indexed by them.

@@ -25,6 +25,7 @@ mod anatomy;
 mod distance;
 mod ending;
 mod forged;
+mod performance;
 mod pieces;
 mod protocol;
 mod tampering;
@@ -96,6 +97,8 @@ families! {
         EcnNotTheCause EcnSynRst EcnReflect EcnBadSynAck SynAckBadAck SplitHandshake SynAckWrongDir IsnJump DataBeforeEst
         WscaleRange WindowSlam TwReuseOk SynAfterClose Rfc5961SynOnEst Rfc5961RstInWindow Rfc5961RstOutOfWindow RstBruteForce
         AckBeyondFin;
+    performance, "Losses and windows": ZeroWindowStall WsZeroWindow WsWindowFull WsRetransmission WsRto WsOutOfOrder WsDupAck
+        WsLostSegment WsAckLostSegment WsReusedPorts;
     tampering, "Connections cut off near their beginning": RstSyn RstBothEnds CtSynNone CtSynRst CtSynRstAck CtSynRstRstAck CtAckNone CtAckRst CtAckRstRst CtAckRstAck CtAckRstAckRstAck CtPshNone CtPshRst CtPshRstAck CtPshRstRstAck CtPshRstAckRstAck CtPshRstEq CtPshRstNe CtPshRstRst0 CtDataRst CtDataRstAck RadarPostSyn RadarPostAck RadarPostPsh RadarLater;
 }
 

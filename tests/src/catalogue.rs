@@ -11,6 +11,7 @@ mod handshake;
 mod harsh;
 mod innocent;
 mod oddities;
+mod performance;
 mod races;
 mod rfc5961;
 mod seed1;
@@ -67,6 +68,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         handshake::CASES,
         innocent::CASES,
         oddities::CASES,
+        performance::CASES,
         rfc5961::CASES,
         harsh::CASES,
         races::CASES,

@@ -24,11 +24,12 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// Judges a segment that is not routine, and lets the state learn what it may. Where there is more to do, what that is.
     #[inline(always)]
     pub fn go_on(&mut self, stage: Stage, passage: &mut Passage) -> Option<Stage> {
-        if let Stage::Tell = stage {
-            return self.tell_all(passage);
+        match stage {
+            Stage::Tell => return self.tell_all(passage),
+            Stage::Analysis => return self.analyse(passage),
+            Stage::Reset | Stage::Handshake | Stage::Watched => {}
         }
-        passage.found = 0;
-        passage.also = 0;
+        passage.begin(0);
         self.take_time(passage);
         match stage {
             Stage::Reset => {
@@ -49,17 +50,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                     self.follow(passage);
                 }
             }
-            Stage::Watched | Stage::Tell => {
+            Stage::Watched | Stage::Tell | Stage::Analysis => {
                 self.oddity(passage);
                 self.chronicle(passage);
                 self.follow(passage);
             }
         }
-        if passage.found != 0 || matches!(stage, Stage::Handshake) {
-            return Some(Stage::Tell);
-        }
-        self.finish(passage);
-        None
+        Some(Stage::Analysis)
     }
 
     /// Tells what was found, and again if there is a second finding about the same segment.
@@ -91,16 +88,6 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     fn finish_handshake(&mut self, passage: &mut Passage) {
         self.learn(passage);
         self.promote(passage);
-        if passage.service != 0 {
-            self.account(passage);
-        }
-        self.note(passage);
-    }
-
-    /// The state learns from the segment.
-    #[inline(always)]
-    fn finish(&mut self, passage: &mut Passage) {
-        self.learn(passage);
         if passage.service != 0 {
             self.account(passage);
         }
@@ -160,6 +147,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         } else if passage.finding.kind == Kind::DataAfterFin as u8 {
             flow.ends[sender].bits.set(Bits::FIN);
         }
+        self.warn_again(passage);
     }
 
     /// A reset: classify, judge, tell, remember. Nothing else of the state learns from it.
