@@ -7,6 +7,7 @@
 pub mod analysis;
 pub mod anatomy;
 pub mod bare_ack;
+pub mod doubt;
 pub mod ecn;
 pub mod ending;
 pub mod evidence;
@@ -17,6 +18,7 @@ pub mod origin;
 pub mod performance;
 pub mod races;
 pub mod rfc5961;
+pub mod silence;
 pub mod stall;
 pub mod tampering;
 

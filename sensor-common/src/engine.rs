@@ -3,17 +3,20 @@
 mod analysis;
 mod bare_ack;
 mod distance;
+mod doubt;
 mod ecn;
 mod emit;
 mod handshake;
 mod oddities;
+mod parted;
 mod rfc5961;
+mod silence;
 mod slow;
 
 use crate::{
     config::Config,
     counters::{Counter, Cpu},
-    detect::analysis::plain,
+    detect::{analysis::plain, doubt::is_due},
     event::{Event, Hook},
     flow::{TcpFlags, Watch, history},
     passage::Passage,
@@ -57,17 +60,20 @@ pub enum Stage {
     /// There may be a finding to tell, or a handshake to conclude, after any of these. A second finding about the same segment comes
     /// here again.
     Tell = 3,
-    /// A segment that is not plain, after any of the first three or straight away: see [`crate::detect::analysis`].
-    Analysis = 4,
+    /// A reset again, its anatomy known: what it says beside that, and what is remembered of it.
+    Verdict = 4,
+    /// A segment that is not plain, after any of these but Tell or straight away: see [`crate::detect::analysis`].
+    Analysis = 5,
 }
 
 impl Stage {
     /// Every stage with the names of its programs: for XDP, for tc.
-    pub const ALL: [(Self, &'static str, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Reset, "xdp_reset", "tc_reset"),
         (Self::Handshake, "xdp_handshake", "tc_handshake"),
         (Self::Watched, "xdp_watched", "tc_watched"),
         (Self::Tell, "xdp_tell", "tc_tell"),
+        (Self::Verdict, "xdp_verdict", "tc_verdict"),
         (Self::Analysis, "xdp_analysis", "tc_analysis"),
     ];
 }
@@ -151,7 +157,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if flags.any(TcpFlags::SYN) || watch.any(Watch::EMBRYONIC) {
             return Some(Stage::Handshake);
         }
-        if watch.0 != 0 || packet.ttl != d.ttl || flags.any(TcpFlags::FIN) {
+        if watch.0 != 0 || packet.ttl != d.ttl || flags.any(TcpFlags::FIN) || is_due(&flow.head, d, packet) {
             return Some(Stage::Watched);
         }
         passage.stamp = Stamp::of(passage.now).next(d.last);
@@ -163,7 +169,11 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if history::has_news(d, packet) {
             self.chronicle(passage);
         }
-        self.learn(passage);
+        let flow = self.storage.flow(passage.index)?;
+        let packet = &passage.packet;
+        // Next in order, it does not begin in bytes already sent.
+        track::advance(&mut flow.ends[packet.sender()], packet, passage.stamp, true);
+        track::record(flow, packet.sender(), &packet.segment(passage.stamp));
         if note {
             self.note(passage);
         }
@@ -174,11 +184,14 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     #[inline(always)]
     fn learn(&mut self, passage: &mut Passage) {
         let sender = passage.packet.sender();
-        let Some(flow) = self.storage.flow(passage.index) else { return };
         if passage.learn != NOTHING {
+            let Some(flow) = self.storage.flow(passage.index) else { return };
             let d = &mut flow.ends[sender];
-            track::advance(d, &passage.packet, passage.stamp, passage.learn == EVERYTHING);
+            if track::advance(d, &passage.packet, passage.stamp, passage.learn == EVERYTHING) {
+                self.behind(passage);
+            }
         }
+        let Some(flow) = self.storage.flow(passage.index) else { return };
         track::record(flow, sender, &passage.packet.segment(passage.stamp));
     }
 

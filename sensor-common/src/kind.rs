@@ -184,26 +184,42 @@ kinds! {
     RadarPostPsh = 73, "radar-post-psh";
     /// Reset after several data packets that were seen as one segment.
     RadarLater = 74, "radar-later";
+    /// The first segment after a long silence, and its repetitions, are not answered.
+    IdleThenSilence = 75, "idle-then-silence";
+    /// A side had closed; what came after a long silence from the other was rejected, or not answered.
+    HalfCloseTimeout = 76, "half-close-timeout";
+    /// Keep-alives at a constant interval are not answered.
+    KeepAliveDead = 77, "keepalive-dead";
+    /// After a long silence one side was told that the connection is over; the other was not.
+    IdleOneSideRst = 78, "idle-oneside-rst";
+    /// A plain ACK in answer to what a live connection must doubt (RFC 5961).
+    ChallengeAck = 79, "challenge-ack";
+    /// More challenge ACKs than a careful host sends.
+    ChallengeAckStorm = 80, "challenge-ack-storm";
+    /// ACKs that answer one another, always the same.
+    AckLoop = 81, "ack-loop";
+    /// An acknowledgment far from what its sender's others say (RFC 5961 §5).
+    Rfc5961AckRange = 82, "rfc5961-ack-range";
     /// A receiver kept its window closed for more than 5 s.
-    ZeroWindowStall = 75, "zero-window-stall";
+    ZeroWindowStall = 83, "zero-window-stall";
     /// A new connection between ports that had one, in a way that nothing else tells of.
-    WsReusedPorts = 76, "ws-reused-ports";
+    WsReusedPorts = 84, "ws-reused-ports";
     /// A receiver closes its window again and again.
-    WsZeroWindow = 77, "ws-zero-window";
+    WsZeroWindow = 85, "ws-zero-window";
     /// A sender fills the receiver's window again and again.
-    WsWindowFull = 78, "ws-window-full";
+    WsWindowFull = 86, "ws-window-full";
     /// A side repeats much of what it sends.
-    WsRetransmission = 79, "ws-retransmission";
+    WsRetransmission = 87, "ws-retransmission";
     /// A side repeated what it had waited for long.
-    WsRto = 80, "ws-rto";
+    WsRto = 88, "ws-rto";
     /// Much of what a side sends comes out of order.
-    WsOutOfOrder = 81, "ws-out-of-order";
+    WsOutOfOrder = 89, "ws-out-of-order";
     /// A receiver asks for missing bytes again and again, and no answer is seen.
-    WsDupAck = 82, "ws-dup-ack";
+    WsDupAck = 90, "ws-dup-ack";
     /// Bytes were skipped.
-    WsLostSegment = 83, "ws-lost-segment";
+    WsLostSegment = 91, "ws-lost-segment";
     /// Bytes were acknowledged that were not seen.
-    WsAckLostSegment = 84, "ws-ack-lost-segment";
+    WsAckLostSegment = 92, "ws-ack-lost-segment";
 }
 
 /// Room for kinds in tables that are indexed by them.

@@ -3,6 +3,7 @@
 mod anatomy;
 mod bare_ack;
 mod distance;
+mod doubt;
 mod ecn;
 mod ending;
 mod evidence;
@@ -15,6 +16,7 @@ mod performance;
 mod races;
 mod rfc5961;
 mod seed1;
+mod silence;
 mod tampering;
 mod threads;
 
@@ -61,6 +63,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         anatomy::CASES,
         bare_ack::CASES,
         distance::CASES,
+        doubt::CASES,
         ecn::CASES,
         ending::CASES,
         evidence::CASES,
@@ -73,6 +76,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         harsh::CASES,
         races::CASES,
         seed1::CASES,
+        silence::CASES,
         tampering::CASES,
         threads::CASES,
     ]

@@ -294,10 +294,10 @@ fn acknowledged(r: &mut End, far: &mut Half, packet: &Packet, learns: bool, rows
     }
     // Once, until the other side is seen to send more.
     let told = far.any(Half::UNSEEN) && far.front.0 == next.0;
-    far.front = next;
-    far.marks |= Half::UNSEEN;
     rows.put(Rows::ACK_LOST_SEGMENT, !told);
     if learns {
+        far.front = next;
+        far.marks |= Half::UNSEEN;
         far.unseen = far.unseen.saturating_add(!told as u16);
         r.wscale |= End::LOSSY;
     }

@@ -98,7 +98,34 @@ impl Half {
     }
 }
 
-/// A flow's cold state, 56 bytes.
+/// What is kept while a flow is watched for what its hosts must doubt, 8 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Doubt {
+    /// When the challenge ACKs began that are counted.
+    pub since: Stamp,
+    /// Challenge ACKs since then.
+    pub challenges: u8,
+    /// ACKs that say the same again and again, from either side in turn.
+    pub acks: u8,
+    /// Segments to watch on for.
+    pub left: u8,
+    /// See the constants.
+    pub marks: u8,
+}
+
+impl Doubt {
+    /// A's, or B's (the next bit), last segment acknowledged what is out of range, and was not learnt from.
+    pub const OUT: u8 = 1;
+    /// The port was used again, by a number that is not above the last connection's.
+    pub const BELOW: u8 = 4;
+    /// Neither is its timestamp, or it has none.
+    pub const OLDER: u8 = 8;
+    /// A side repeats itself and is not answered, after a long silence; or its keep-alives are not.
+    pub const SILENT: u8 = 16;
+}
+
+/// A flow's cold state, 64 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(8))]
 pub struct Extra {
@@ -106,6 +133,8 @@ pub struct Extra {
     pub halves: [Half; 2],
     /// What happened, in order: letters as in Zeek's `history`, 5 bits each, the last in the lowest: see [`super::history`].
     pub history: u64,
+    /// What its hosts must doubt.
+    pub doubt: Doubt,
 }
 
-const _: () = assert!(size_of::<Half>() == 24 && size_of::<Extra>() == 56);
+const _: () = assert!(size_of::<Half>() == 24 && size_of::<Doubt>() == 8 && size_of::<Extra>() == 64);

@@ -5,8 +5,7 @@ entries! {
     ZeroWindowStall: Warn to Warn, "a receiver kept its window closed for more than 5 s" {
         meaning: "A side keeps its receive window closed for more than 5 s, while the other probes it. Its application does not drain \
             the socket; the network is innocent.",
-        evidence: "Told once a stall: when an answer shows the window still closed after 5 s. Detail: milliseconds so far; probes so \
-            far.",
+        evidence: "Told once a stall: when an answer shows the window still closed after 5 s.",
         causes: &["an application that is blocked, too slow, or waits for something else", "a download that was paused"],
         benign: &["shorter stalls", "an opening that was lost: the next probe finds it", "a peer that has sent its FIN and so needs no window", "a stall that a reset ends"],
         next: &["Look at the receiving host, not at the network: is its application blocked, or too slow?"],
@@ -15,7 +14,7 @@ entries! {
     WsReusedPorts: Info to Info, "a new connection between ports that had one" {
         meaning: "A SYN with a new initial number between ports that had an established connection, which was reset, or closed longer \
             ago than anybody waits.",
-        evidence: "Nobody waits in TIME_WAIT then. Detail: milliseconds since the close. What follows a FIN is told as `syn-after-close` and \
+        evidence: "Nobody waits in TIME_WAIT then. What follows a FIN is told as `syn-after-close` and \
             `tw-reuse-ok`, a SYN on a live connection as `rfc5961-syn-on-est`.",
         causes: &["a client, or an address translator, that runs out of ports", "an application that uses a fixed source port"],
         benign: &["a repeated SYN", "a connection that never came about", "ports that were closed by FIN"],
@@ -25,7 +24,7 @@ entries! {
     WsZeroWindow: Info to Info, "a receiver closes its window again and again" {
         meaning: "A side has closed its receive window for the fourth time: its application reads more slowly than the other side \
             sends.",
-        evidence: "Window 0 on segments without SYN, FIN or RST, where the window was open before. Detail: how often.",
+        evidence: "Window 0 on segments without SYN, FIN or RST, where the window was open before.",
         causes: &["an application that does not keep up, or reads at its own pace"],
         benign: &["a window that closes once or twice", "a peer that has sent its FIN", "the window of a reset"],
         next: &["Look at the receiving host, not at the network: what does its application wait for?"],
@@ -34,8 +33,7 @@ entries! {
     WsWindowFull: Info to Info, "a sender fills the receiver's window again and again" {
         meaning: "A side has filled the other side's window to the brim for the tenth time: the receiver's window, and not the network, \
             limits it.",
-        evidence: "Payload that ends where the window ends; only where the window's scale is known. Detail: how often; bytes of that \
-            window.",
+        evidence: "Payload that ends where the window ends; only where the window's scale is known.",
         causes: &["a receive buffer smaller than bandwidth times round trip", "an application that reads too slowly"],
         benign: &["a window that is filled now and then, while the receiver's buffer still grows"],
         next: &[
@@ -48,7 +46,7 @@ entries! {
         meaning: "More than 1 % of a side's segments, and 20 at least, were repeats: its segments, or their acknowledgments, are lost. \
             Notice, once more, from 10 % and 100 on.",
         evidence: "Wireshark's retransmissions, fast and spurious ones included. What was joined by offload counts as full-sized \
-            segments. Copies on the wire do not count. Detail: repeats; segments.",
+            segments. Copies on the wire do not count.",
         causes: &["a congested or faulty link", "a policer that drops", "acknowledgments that are lost on the way back"],
         benign: &["a mirror port that shows each frame twice", "segments that came out of order", "keep-alives and window probes"],
         next: &[
@@ -60,7 +58,7 @@ entries! {
     WsRto: Info to Info, "a side waited more than a second before it repeated" {
         meaning: "A side repeated payload after more than 1 s in which nothing went forward: neither new bytes nor an acknowledgment.",
         evidence: "A retransmission that nothing asked for, 1 s to 5 min after the side's last new byte and the other side's last \
-            progress. Detail: milliseconds waited; repeats so far.",
+            progress.",
         causes: &["the last segments of a burst were lost, and the timer ran several times", "a peer that has gone away", "a path that broke"],
         benign: &["a closed window", "repeated SYNs and FINs", "keep-alives", "a peer that has sent its FIN, or is not seen"],
         next: &[
@@ -72,7 +70,7 @@ entries! {
     WsOutOfOrder: Notice to Notice, "more than 1 % of a side's segments come out of order" {
         meaning: "Segments of a side overtake one another often: in more than 1 % of its segments, and 20 at least, a gap was filled \
             within a round trip.",
-        evidence: "Wireshark's out-of-order, and bytes that had not been seen. Detail: how often; segments.",
+        evidence: "Wireshark's out-of-order, and bytes that had not been seen.",
         causes: &["parallel paths that do not keep connections together", "a host or NIC that spreads one connection over several queues"],
         benign: &["a retransmission later than a round trip", "copies on the wire"],
         next: &["Balance by connection, not by packet: link aggregation, equal-cost routes, the sensor's own mirror port."],
@@ -82,7 +80,7 @@ entries! {
         meaning: "A side has asked for missing bytes by three duplicate acknowledgments again and again, in more than 1 % of its segments \
             and 20 times at least, and hardly any repeat of the other side was seen.",
         evidence: "Runs of three duplicate acknowledgments; the other side's repeats are less than half of them, else \
-            `ws-retransmission` says it. Detail: how often; segments.",
+            `ws-retransmission` says it.",
         causes: &["segments are lost before the receiver, and the sensor sees one direction only, or a part of the other"],
         benign: &["repeats that are seen", "window updates", "keep-alives", "copies on the wire: without IP-ID, whatever comes within 3 ms"],
         next: &["Capture where the data passes: does its sender repeat what is asked for?"],
@@ -90,7 +88,7 @@ entries! {
     }
     WsLostSegment: Info to Info, "bytes of a side were skipped" {
         meaning: "A side's segment lies beyond the next byte: those between were lost before the sensor, come later, or passed elsewhere.",
-        evidence: "Told at a side's first gap; the flow's record has their sum. Detail: bytes.",
+        evidence: "Told at a side's first gap; the flow's record has their sum.",
         causes: &["loss between the sender and the sensor", "segments that overtake one another", "a sensor that sees a part only"],
         benign: &["numbers more than 1 GiB off: another connection"],
         next: &["Nothing for one gap. If `ws-ack-lost-segment` follows, the receiver has the bytes and the sensor missed them."],
@@ -100,7 +98,7 @@ entries! {
         meaning: "A side acknowledges bytes that were not seen: the sensor sees a part of the other side's segments only. Findings that \
             rest on gaps in that side's numbers are withheld from then on.",
         evidence: "Told at the first; warn once there are 64, and more than one in 16 of the side's segments: no network loses so \
-            much, so it is the sensor. Detail: how often; segments.",
+            much, so it is the sensor.",
         causes: &["asymmetric or parallel routes, of which the sensor sees one", "a mirror port or sensor that drops"],
         benign: &["a direction that was not seen at all", "a capture that begins in the middle"],
         next: &[

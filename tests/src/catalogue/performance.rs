@@ -8,7 +8,7 @@ cases! {
     WsReusedPorts: reused_after_reset, reused_after_ages, request_again, reused_after_fin;
     WsZeroWindow: window_closes_again_and_again, window_closes_thrice, windows_of_resets;
     WsWindowFull: window_filled_again_and_again, window_filled_nine_times;
-    WsRetransmission: much_repeated, half_repeated, little_repeated, mirrored_twice, joined_by_offload;
+    WsRetransmission: much_repeated, half_repeated, little_repeated, each_frame_seen_twice, joined_by_offload;
     WsRto: waited_long, waited_for_a_window, repeated_soon, requests_repeated;
     WsOutOfOrder: overtaken_often, overtaken_now_and_then;
     WsDupAck: asked_in_vain, asked_and_answered;
@@ -141,7 +141,7 @@ fn little_repeated(s: Scenario) -> Scenario {
 }
 
 /// A mirror port that shows each frame twice.
-fn mirrored_twice(s: Scenario) -> Scenario {
+fn each_frame_seen_twice(s: Scenario) -> Scenario {
     times(40, s.handshake().talk(1), |s| s.client_data(100).again().server_ack().again().server_data(300).again())
 }
 
