@@ -125,7 +125,8 @@ fn again_in_release(workspace: &Workspace) -> Result<()> {
 /// The configuration of a live interface. Twice the flows' number of slots, rounded up.
 fn config(flows: usize, fine: bool) -> Config {
     let slots = (flows * 2).next_power_of_two().max(1024);
-    let config = Config::live(FIXED_HASH_KEYS, (slots / WAYS) as u32 - 1, RING);
+    // With records, as the program is larger then.
+    let config = Config::live(FIXED_HASH_KEYS, (slots / WAYS) as u32 - 1, RING).with_records(RING, 2_000);
     // 1 is the fine clock only.
     if fine { Config { clock: 1, ..config } } else { config }
 }

@@ -26,7 +26,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             Inserted::At(index, evicted) => {
                 if let Some(reason) = evicted {
                     self.cpu.count_reason(reason);
-                    if table::was_lately(passage.scratch) {
+                    if table::closed_lately(passage.scratch) {
                         passage.index = index;
                         self.evicted(passage);
                     }
