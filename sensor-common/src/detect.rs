@@ -11,10 +11,12 @@ pub mod ending;
 pub mod evidence;
 pub mod forged;
 pub mod handshake;
+pub mod numbers;
 pub mod oddities;
 pub mod origin;
 pub mod races;
 pub mod rfc5961;
+pub mod shape;
 pub mod tampering;
 
 pub use anatomy::RstClass;

@@ -7,13 +7,15 @@ mod emit;
 mod handshake;
 mod oddities;
 mod rfc5961;
+mod shape;
 mod slow;
 
 use crate::{
     config::Config,
     counters::{Counter, Cpu},
+    detect::numbers,
     event::{Event, Hook},
-    flow::{TcpFlags, Watch, history},
+    flow::{TcpFlags, history},
     passage::Passage,
     service::ServiceCounter,
     table::{self, Storage},
@@ -54,15 +56,18 @@ pub enum Stage {
     /// There may be a finding to tell, or a handshake to conclude, after any of these. A second finding about the same segment comes
     /// here again.
     Tell = 3,
+    /// A segment that is odd by itself, or whose numbers leap. It goes on in one of the others.
+    Shape = 4,
 }
 
 impl Stage {
     /// Every stage with the names of its programs: for XDP, for tc.
-    pub const ALL: [(Self, &'static str, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Reset, "xdp_reset", "tc_reset"),
         (Self::Handshake, "xdp_handshake", "tc_handshake"),
         (Self::Watched, "xdp_watched", "tc_watched"),
         (Self::Tell, "xdp_tell", "tc_tell"),
+        (Self::Shape, "xdp_shape", "tc_shape"),
     ];
 }
 
@@ -100,6 +105,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             return None;
         }
         self.count_flags(&passage.packet);
+        self.guard(&mut passage.packet);
         passage.hook = seen.hook as u8;
         passage.now = self.clock.coarse();
         let at = table::place(&passage.packet.key, self.config);
@@ -107,7 +113,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         match table::find(self.storage, at, &passage.packet.key, !request) {
             Some(index) => passage.index = index,
             None if self.open(passage, at) => {
-                if passage.packet.flags.is_syn() {
+                if passage.packet.is_plain_syn() {
                     self.first_syn(passage);
                     return None;
                 }
@@ -139,14 +145,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let d = &flow.ends[packet.sender()];
         passage.learn = EVERYTHING;
         passage.service = 0;
-        if flags.any(TcpFlags::RST) {
-            return Some(Stage::Reset);
-        }
-        if flags.any(TcpFlags::SYN) || watch.any(Watch::EMBRYONIC) {
-            return Some(Stage::Handshake);
-        }
-        if watch.0 != 0 || packet.ttl != d.ttl || flags.any(TcpFlags::FIN) {
-            return Some(Stage::Watched);
+        let held = flags.0 & TcpFlags::SYN.with(TcpFlags::FIN).with(TcpFlags::RST).0;
+        if held | watch.0 | packet.odd.0 | (packet.ttl ^ d.ttl) != 0 || numbers::leap(d, packet) {
+            return Some(self.route(passage));
         }
         passage.stamp = Stamp::of(passage.now).next(d.last);
         let note = (passage.stamp.0 ^ d.last.0) >> 20 != 0;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Layout version of [`Event`]; a reader refuses any other.
-pub const EVENT_VERSION: u8 = 2;
+pub const EVENT_VERSION: u8 = 3;
 
 /// The hook, or direction, in which a packet was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +48,7 @@ pub struct ServiceSnapshot {
     pub rst: u64,
 }
 
-/// A finding with its evidence, 536 bytes.
+/// A finding with its evidence, 544 bytes.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(8))]
 pub struct Event {
@@ -102,7 +102,7 @@ pub struct Event {
     pub extra: Extra,
 }
 
-const _: () = assert!(size_of::<Event>() == 536);
+const _: () = assert!(size_of::<Event>() == 544);
 
 impl Event {
     /// Reads a record from the ring; `None` if its size or version is not ours.

@@ -184,6 +184,48 @@ kinds! {
     RadarPostPsh = 73, "radar-post-psh";
     /// Reset after several data packets that were seen as one segment.
     RadarLater = 74, "radar-later";
+    /// SYN and FIN in one segment.
+    FlagSynFin = 75, "flag-syn-fin";
+    /// SYN and RST in one segment.
+    FlagSynRst = 76, "flag-syn-rst";
+    /// FIN and RST in one segment.
+    FlagFinRst = 77, "flag-fin-rst";
+    /// A FIN without ACK.
+    FlagFinNoAck = 78, "flag-fin-noack";
+    /// None of SYN, ACK, FIN and RST.
+    FlagNull = 79, "flag-null";
+    /// Source and destination are the same.
+    Land = 80, "land";
+    /// Port 0.
+    PortZero = 81, "port-zero";
+    /// Payload on a SYN without Fast Open.
+    SynWithData = 82, "syn-with-data";
+    /// The urgent pointer and its flag disagree (RFC 6093).
+    UrgInconsistent = 83, "urg-inconsistent";
+    /// A reserved bit of the header is set (RFC 9293 §3.1).
+    ReservedBits = 84, "reserved-bits";
+    /// A reset with payload (RFC 9293 §3.5.3).
+    RstWithData = 85, "rst-with-data";
+    /// A SYN with an acknowledgment, but without the flag.
+    AckNonzeroNoAck = 86, "ack-nonzero-noack";
+    /// An option of an impossible length.
+    OptInvalid = 87, "opt-invalid";
+    /// An option that is there twice.
+    OptDup = 88, "opt-dup";
+    /// A sequence number far below the connection's first.
+    SeqUnderflow = 89, "seq-underflow";
+    /// An acknowledgment far below the first byte that there was to acknowledge.
+    AckUnderflow = 90, "ack-underflow";
+    /// A second FIN, behind the first one.
+    FinMoved = 91, "fin-moved";
+    /// A side takes back window that it had promised (RFC 9293 §3.8.6).
+    WinRecision = 92, "win-recision";
+    /// Timestamps were agreed and are missing (RFC 7323 §3.2).
+    TsMissing = 93, "ts-missing";
+    /// A side's timestamps ran backwards, and the other side rejects its payload (RFC 7323 §5).
+    PawsReject = 94, "paws-reject";
+    /// A segment of a guarded port that has passed more routers than its peer is away (RFC 5082).
+    GtsmViolation = 95, "gtsm-violation";
 }
 
 /// Room for kinds in tables that are indexed by them.

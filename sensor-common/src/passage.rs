@@ -4,7 +4,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     detect::{Confidence, Evidence, Severity, evidence::severity, forged::reset_kind},
-    flow::{Reset, Segment},
+    flow::{Reset, Segment, TcpFlags},
     kind::Kind,
     service::ServiceCounter,
     time::Stamp,
@@ -43,8 +43,12 @@ pub struct Passage {
     pub also: u8,
     /// How to conclude it: [`Rule`] as a number.
     pub also_rule: u8,
-    /// Keeps the record free of padding.
-    pub reserved: [u8; 2],
+    /// What its header or its numbers have against it, told last: a kind's number plus one; 0 if nothing.
+    pub shape: u8,
+    /// How to conclude it: [`Rule`] as a number.
+    pub shape_rule: u8,
+    /// What its kind says beside.
+    pub shape_detail: [u32; 2],
 }
 
 impl Passage {
@@ -53,6 +57,26 @@ impl Passage {
     pub fn second(&mut self, kind: Kind, rule: Rule) {
         self.also = kind as u8 + 1;
         self.also_rule = rule as u8;
+    }
+
+    /// Makes what was found of the segment's shape the finding to tell, if anything was.
+    #[inline(always)]
+    pub fn take_shape(&mut self) -> bool {
+        if self.shape == 0 {
+            return false;
+        }
+        let class = self.finding.class;
+        self.finding.about(self.packet.segment(self.stamp));
+        if self.packet.flags.any(TcpFlags::RST) {
+            // It has been told as a reset already.
+            self.finding.class = class;
+        }
+        self.finding.detail = self.shape_detail;
+        self.finding.kind = self.shape - 1;
+        self.finding.rule = self.shape_rule;
+        self.shape = 0;
+        self.found = 1;
+        true
     }
 
     /// Has one counted for the flow's service, once the segment is through.

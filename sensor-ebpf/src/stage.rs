@@ -70,6 +70,7 @@ stages! {
     Handshake: xdp_handshake, tc_handshake;
     Watched: xdp_watched, tc_watched;
     Tell: xdp_tell, tc_tell;
+    Shape: xdp_shape, tc_shape;
 }
 
 #[inline(always)]

@@ -27,6 +27,7 @@ mod ending;
 mod forged;
 mod pieces;
 mod protocol;
+mod shape;
 mod tampering;
 
 /// All that is to be said about a kind. Ids within the texts stand in backticks.
@@ -96,6 +97,9 @@ families! {
         EcnNotTheCause EcnSynRst EcnReflect EcnBadSynAck SynAckBadAck SplitHandshake SynAckWrongDir IsnJump DataBeforeEst
         WscaleRange WindowSlam TwReuseOk SynAfterClose Rfc5961SynOnEst Rfc5961RstInWindow Rfc5961RstOutOfWindow RstBruteForce
         AckBeyondFin;
+    shape, "Segments that no stack makes": FlagSynFin FlagSynRst FlagFinRst FlagFinNoAck FlagNull Land PortZero SynWithData
+        UrgInconsistent ReservedBits RstWithData AckNonzeroNoAck OptInvalid OptDup SeqUnderflow AckUnderflow FinMoved WinRecision
+        TsMissing PawsReject GtsmViolation;
     tampering, "Connections cut off near their beginning": RstSyn RstBothEnds CtSynNone CtSynRst CtSynRstAck CtSynRstRstAck CtAckNone CtAckRst CtAckRstRst CtAckRstAck CtAckRstAckRstAck CtPshNone CtPshRst CtPshRstAck CtPshRstRstAck CtPshRstAckRstAck CtPshRstEq CtPshRstNe CtPshRstRst0 CtDataRst CtDataRstAck RadarPostSyn RadarPostAck RadarPostPsh RadarLater;
 }
 

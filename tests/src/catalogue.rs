@@ -14,6 +14,7 @@ mod oddities;
 mod races;
 mod rfc5961;
 mod seed1;
+mod shape;
 mod tampering;
 mod threads;
 
@@ -71,6 +72,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         harsh::CASES,
         races::CASES,
         seed1::CASES,
+        shape::CASES,
         tampering::CASES,
         threads::CASES,
     ]

@@ -15,6 +15,7 @@ mod ecn;
 mod ending;
 mod handshake;
 mod rfc5961;
+mod shape;
 
 /// What a kind says for itself, where it is not about who made a segment.
 pub(super) struct Story {
@@ -56,7 +57,7 @@ impl Story {
 
 /// The story of a finding, if its kind has one.
 pub(super) fn of(finding: &Finding<'_>) -> Option<Story> {
-    [ending::story, bare_ack::story, ecn::story, handshake::story, rfc5961::story]
+    [ending::story, bare_ack::story, ecn::story, handshake::story, rfc5961::story, shape::story]
         .iter()
         .find_map(|story| story(finding))
 }
