@@ -226,6 +226,8 @@ kinds! {
     PawsReject = 94, "paws-reject";
     /// A segment of a guarded port that has passed more routers than its peer is away (RFC 5082).
     GtsmViolation = 95, "gtsm-violation";
+    /// A timestamp is echoed that the other side cannot have sent yet (RFC 7323 §3.2).
+    TsEchoImpossible = 96, "ts-echo-impossible";
 }
 
 /// Room for kinds in tables that are indexed by them.

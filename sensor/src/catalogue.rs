@@ -99,7 +99,7 @@ families! {
         AckBeyondFin;
     shape, "Segments that no stack makes": FlagSynFin FlagSynRst FlagFinRst FlagFinNoAck FlagNull Land PortZero SynWithData
         UrgInconsistent ReservedBits RstWithData AckNonzeroNoAck OptInvalid OptDup SeqUnderflow AckUnderflow FinMoved WinRecision
-        TsMissing PawsReject GtsmViolation;
+        TsMissing TsEchoImpossible PawsReject GtsmViolation;
     tampering, "Connections cut off near their beginning": RstSyn RstBothEnds CtSynNone CtSynRst CtSynRstAck CtSynRstRstAck CtAckNone CtAckRst CtAckRstRst CtAckRstAck CtAckRstAckRstAck CtPshNone CtPshRst CtPshRstAck CtPshRstRstAck CtPshRstAckRstAck CtPshRstEq CtPshRstNe CtPshRstRst0 CtDataRst CtDataRstAck RadarPostSyn RadarPostAck RadarPostPsh RadarLater;
 }
 

@@ -54,11 +54,23 @@ pub struct Options {
     pub clsact: bool,
     /// Leave VLAN ids out of a flow's identity, because the NIC takes them out of incoming frames.
     pub ignore_vlans: bool,
+    /// Ports whose peers are near; see [`Config::gtsm_ports`].
+    pub gtsm_ports: [u16; 4],
+    /// How near.
+    pub gtsm_hops: u8,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { flows: 131_072, ring_bytes: 4 << 20, both_directions: false, clsact: false, ignore_vlans: false }
+        Self {
+            flows: 131_072,
+            ring_bytes: 4 << 20,
+            both_directions: false,
+            clsact: false,
+            ignore_vlans: false,
+            gtsm_ports: [0; 4],
+            gtsm_hops: 1,
+        }
     }
 }
 
@@ -81,6 +93,8 @@ impl Kernel {
         let mut config = Config::live(secret()?, bucket_mask(options.flows), options.ring_bytes);
         config.both_directions = options.both_directions as u8;
         config.vlan_in_key = !options.ignore_vlans as u8;
+        config.gtsm_ports = options.gtsm_ports;
+        config.gtsm_hops = options.gtsm_hops;
         config.clock = privilege::clock_source()? as u8;
         let kernel = Self::load_with(config, options.ring_bytes)?;
         Ok(Self { clsact: options.clsact, ..kernel })

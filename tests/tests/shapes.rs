@@ -233,3 +233,21 @@ fn every_reserved_bit_and_some_pointers() {
     }
     pair.counters_agree("reserved bits");
 }
+
+/// Guarded ports, from all distances.
+#[test]
+fn every_distance_of_a_guarded_port() {
+    let config = Config { gtsm_ports: [179, 443, 0, 0], gtsm_hops: 2, ..Config::replay(BUCKETS) };
+    let Some(mut pair) = Pair::load(config) else { return };
+    for ttl in 0..=255u8 {
+        let port = 1024 + u16::from(ttl);
+        for flags in [TcpFlags::SYN, TcpFlags::ACK, TcpFlags::ACK, TcpFlags::RST] {
+            let mut bytes = odd(port, flags.0, 5, &[]);
+            bytes[22] = ttl;
+            pair.agree(SECOND, Hook::Ingress, &bytes, format_args!("TTL {ttl} {flags:?}"));
+        }
+    }
+    // The SYN, the first of the others, and the reset.
+    let counters = pair.counters_agree("guarded ports");
+    assert_eq!(counters.matched[Kind::GtsmViolation as usize], 253 * 3);
+}

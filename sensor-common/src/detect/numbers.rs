@@ -161,5 +161,19 @@ pub fn fin_moved(flow: &Flow, packet: &Packet, at: Stamp) -> bool {
         && !flow.head.watch.any(Watch::EMBRYONIC)
 }
 
+/// By how many ticks an echoed timestamp is ahead of all that the other side may have sent: even one that nobody saw, by a clock of a
+/// million ticks a second, the fastest in use (Linux, RFC 7323 §5.4 allows a thousand).
+#[inline(always)]
+pub fn impossible_echo(flow: &Flow, packet: &Packet, at: Stamp) -> Option<u32> {
+    let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
+    let agreed = d.bits.any(Bits::TIMESTAMPS) && r.bits.any(Bits::TIMESTAMPS);
+    let says = packet.flags.0 & HELD == TcpFlags::ACK.0 && packet.tsecr != 0 && r.tsval != 0;
+    let ahead = packet.tsecr.wrapping_sub(r.tsval);
+    let elapsed = at.since(r.last);
+    // A unit is 1.024 µs; a second beside, for clocks that run fast and hooks that are out of step.
+    let possible = elapsed.saturating_add(elapsed >> 5).saturating_add(1_000_000);
+    if agreed && says && ahead >> 31 == 0 && ahead > possible { Some(ahead) } else { None }
+}
+
 /// Flags that make a segment more, or less, than payload and an acknowledgment.
 const HELD: u8 = TcpFlags::ACK.with(TcpFlags::SYN).with(TcpFlags::FIN).with(TcpFlags::RST).0;

@@ -5,7 +5,8 @@ use crate::{
     counters::Counter,
     detect::{numbers, shape},
     flow::{Side, TcpFlags, Watch},
-    passage::Passage,
+    kind::Kind,
+    passage::{Passage, Rule},
     table::Storage,
     time::Clock,
     wire::{Odd, Packet},
@@ -83,6 +84,19 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         passage.shape = kind as u8 + 1;
         passage.shape_rule = rule as u8;
         passage.shape_detail = detail;
+    }
+
+    /// Whether it echoes a timestamp that was never sent. Asked where a segment is suspected of something: of others it would cost
+    /// the other side's memory line.
+    #[inline(never)]
+    pub(super) fn echo(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        let Some(ahead) = numbers::impossible_echo(flow, &passage.packet, passage.stamp) else { return };
+        if passage.shape == 0 {
+            passage.shape = Kind::TsEchoImpossible as u8 + 1;
+            passage.shape_rule = Rule::Fault as u8;
+            passage.shape_detail = [ahead, 0];
+        }
     }
 
     /// Counts a segment that belongs to no flow and opens none.

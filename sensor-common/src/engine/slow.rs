@@ -57,6 +57,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                 self.oddity(passage);
                 self.chronicle(passage);
                 self.follow(passage);
+                self.echo(passage);
             }
         }
         if passage.found != 0 || passage.shape != 0 || matches!(stage, Stage::Handshake) {

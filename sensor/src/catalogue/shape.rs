@@ -148,6 +148,14 @@ entries! {
         next: &["Compare the segment's TTL and IP-ID with the side's others.", "Capture on both sides of the box that touches options."],
         sources: &["RFC 7323 §3.2", "Snort 129:14"],
     }
+    TsEchoImpossible: Warn to Warn, "an echoed timestamp that was never sent" {
+        meaning: "A segment echoes a timestamp that the other side cannot have sent yet: its maker has not seen that side's segments.",
+        evidence: "Ahead of the other side's last timestamp by more than a clock of a million ticks a second could have gone since, and a second more. Both SYNs were seen with timestamps. Looked at where a segment is suspected already: another TTL, after a reset or a FIN. Detail: ticks ahead.",
+        causes: &["a forged segment", "a box that rewrites timestamps in one direction only"],
+        benign: &["segments that the sensor has missed: their clock goes on", "echoes of 0, and old ones"],
+        next: &["Compare the segment's TTL and IP-ID with the side's others.", "Capture at the side itself: did it send this?"],
+        sources: &["RFC 7323 §3.2"],
+    }
     PawsReject: Notice to Notice, "payload is rejected for its old timestamp" {
         meaning: "A side's timestamps ran backwards, and the other side rejects its payload for that: the connection hangs.",
         evidence: "Payload with a timestamp older than the last came again, still older, and the other side still asks for it. Told once for each side. Detail: by how many ticks it is older.",

@@ -13,18 +13,19 @@ cases! {
     FlagNull: says_nothing, says_nothing_to_nobody;
     Land: talks_to_itself_over_a_wire, talks_to_itself;
     PortZero: port_that_nobody_has, port_one;
-    SynWithData: request_with_payload, request_with_a_cookie;
+    SynWithData: request_with_payload, request_with_a_cookie, merged_segments;
     UrgInconsistent: points_without_urgency, urgent_and_nowhere, points_ahead;
     ReservedBits: bit_of_no_meaning, accurate_ecn;
     RstWithData: reset_that_explains_itself, data_then_reset;
     AckNonzeroNoAck: request_that_acknowledges, reset_with_an_old_number;
     OptInvalid: option_beyond_the_end, option_of_no_length, timestamp_too_short, options_in_any_order;
     OptDup: two_segment_sizes, two_timestamps, blocks_and_padding;
-    SeqUnderflow: byte_before_the_first, old_byte;
-    AckUnderflow: acknowledges_before_the_first, acknowledges_again;
+    SeqUnderflow: byte_before_the_first, old_byte, gigabytes_unseen, weeks_apart, picked_up_and_left;
+    AckUnderflow: acknowledges_before_the_first, acknowledges_again, nobody_acknowledges;
     FinMoved: ends_further_on, ends_again, ends_after_all_is_sent_again;
     WinRecision: takes_its_window_back, closes_its_window, fills_its_window, doubles_for_a_moment, older_window_comes_late, first_window_after_a_syn;
-    TsMissing: forgets_its_timestamps, never_agreed_on_timestamps, probes_without_timestamps, timestamps_behind_blocks;
+    TsMissing: forgets_its_timestamps, sheds_its_options, never_agreed_on_timestamps, probes_without_timestamps, timestamps_behind_blocks;
+    TsEchoImpossible: echoes_what_was_never_sent, echoes_what_was_not_seen;
     PawsReject: clock_runs_backwards, clock_that_jumped, overtaken_by_newer;
     GtsmViolation: asks_from_afar, peer_that_is_not_set_up, reset_from_afar, anybody_may_be_far, peers_are_near;
 }
@@ -246,6 +247,48 @@ fn byte_before_the_first(s: Scenario) -> Scenario {
         .talk(1)
 }
 
+/// The sensor sees one segment of each gigabyte: numbers go round, and the first one means nothing any more.
+fn gigabytes_unseen(s: Scenario) -> Scenario {
+    let far = |s: Scenario| s.from_client(PSH_ACK, |p| p.len(10).seq_by(1 << 30)).server_ack().ack();
+    (0..9).fold(s.handshake().talk(1), |s, _| far(s)).talk(1)
+}
+
+/// A connection of weeks, with a word a week.
+fn weeks_apart(s: Scenario) -> Scenario {
+    const WEEK: u64 = 7 * 24 * 3_600_000;
+    (0..5).fold(s.handshake(), |s, _| s.talk(1).after(WEEK)).client_fin().server_fin().ack()
+}
+
+/// A capture that begins and ends in the middle.
+fn picked_up_and_left(s: Scenario) -> Scenario {
+    let unseen = |p: crate::scenario::Draft| p.unseen();
+    s.from_client(TcpFlags::SYN, unseen).from_server(SYN_ACK, unseen).from_client(ACK, unseen).talk(3)
+}
+
+/// 3 GiB without an acknowledgment, as far as the sensor sees.
+fn nobody_acknowledges(s: Scenario) -> Scenario {
+    let s = (0..3).fold(s.handshake().talk(1), |s, _| s.from_client(PSH_ACK, |p| p.len(10).seq_by(1 << 30)));
+    s.server_ack().talk(1)
+}
+
+/// The second SYN goes without options, as old stacks do; so nobody agrees on any.
+fn sheds_its_options(s: Scenario) -> Scenario {
+    s.syn()
+        .after(1000)
+        .client(|c| c.plain())
+        .from_client(TcpFlags::SYN, |p| p.options(&[2, 4, 5, 180]))
+        .server(|s| s.plain())
+        .synack()
+        .ack()
+        .talk(2)
+}
+
+/// GRO and TSO: 64 kB at once, in both directions.
+fn merged_segments(s: Scenario) -> Scenario {
+    let burst = |s: Scenario| s.client_data(65_160).server_ack().server_data(65_160).ack();
+    (0..4).fold(s.handshake(), |s, _| burst(s)).client_fin().server_fin().ack()
+}
+
 /// A retransmission of the first byte, and a keep-alive before anything was sent.
 fn old_byte(s: Scenario) -> Scenario {
     s.handshake().from_client(ACK, |p| p.seq_by(-1)).talk(3).from_client(PSH_ACK, |p| p.seq(1).len(100)).talk(1)
@@ -361,6 +404,37 @@ fn timestamps_behind_blocks(s: Scenario) -> Scenario {
 /// A timestamp option in its usual place.
 fn stamp(value: u32) -> Vec<u8> {
     [&[1, 1, 8, 10][..], &value.to_be_bytes(), &[0; 4]].concat()
+}
+
+/// A segment with these timestamps.
+fn echo(value: u32, echo: u32) -> Vec<u8> {
+    [&[1, 1, 8, 10][..], &value.to_be_bytes(), &echo.to_be_bytes()].concat()
+}
+
+fn echoes_what_was_never_sent(s: Scenario) -> Scenario {
+    let (mine, yours) = (stamp(1_000), stamp(2_000));
+    s.from_client(TcpFlags::SYN, |p| p.options(&[&mine[..], &[1; 4]].concat()))
+        .from_server(SYN_ACK, |p| p.options(&[&yours[..], &[1; 4]].concat()))
+        .from_client(ACK, |p| p.options(&echo(1_001, 2_000)))
+        .from_client(PSH_ACK, |p| p.len(50).options(&echo(1_001, 2_000)))
+        .from_server(ACK, |p| p.options(&echo(2_001, 1_001)))
+        .from_client(ACK, |p| p.options(&echo(1_001, 2_000)))
+        .from_client(PSH_ACK, |p| p.forged().len(70).ttl(57).options(&echo(1_002, 900_000_000)))
+        .expect(finding("ts-echo-impossible").warn())
+}
+
+/// The server's segments pass another way for a minute.
+fn echoes_what_was_not_seen(s: Scenario) -> Scenario {
+    let (mine, yours) = (stamp(1_000), stamp(2_000));
+    s.from_client(TcpFlags::SYN, |p| p.options(&[&mine[..], &[1; 4]].concat()))
+        .from_server(SYN_ACK, |p| p.options(&[&yours[..], &[1; 4]].concat()))
+        .from_client(ACK, |p| p.options(&echo(1_001, 2_000)))
+        .from_client(PSH_ACK, |p| p.len(50).options(&echo(1_001, 2_000)))
+        .from_server(ACK, |p| p.options(&echo(2_001, 1_001)))
+        .from_client(ACK, |p| p.options(&echo(1_001, 2_000)))
+        .after(60_000)
+        .from_client(FIN_ACK, |p| p.options(&echo(61_001, 62_000)))
+        .from_client(ACK, |p| p.options(&echo(61_002, 62_000)))
 }
 
 fn clock_runs_backwards(s: Scenario) -> Scenario {

@@ -32,6 +32,7 @@ pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
         Kind::FinMoved => format!("a second FIN, {first} bytes behind the first"),
         Kind::WinRecision => format!("takes back {first} bytes of window, {second} are left"),
         Kind::TsMissing => "no timestamp, though both sides agreed on them".to_owned(),
+        Kind::TsEchoImpossible => format!("echoes a timestamp {first} ticks before it can have been sent"),
         Kind::PawsReject => format!("payload rejected: its timestamp is {first} ticks too old"),
         Kind::GtsmViolation => format!("TTL {} on a guarded port: from too far away", segment.ttl),
         _ => return None,
