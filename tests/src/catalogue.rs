@@ -10,6 +10,7 @@ mod forged;
 mod handshake;
 mod harsh;
 mod innocent;
+mod numbers;
 mod oddities;
 mod races;
 mod rfc5961;
@@ -67,6 +68,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         forged::CASES,
         handshake::CASES,
         innocent::CASES,
+        numbers::CASES,
         oddities::CASES,
         rfc5961::CASES,
         harsh::CASES,
