@@ -1,6 +1,6 @@
 //! Segments that are odd by themselves, and numbers that leap: looked at first, then judged as any other.
 
-use super::{Engine, NOTHING, Ring, Stage};
+use super::{Engine, NOTHING, NUMBERS, Ring, Stage};
 use crate::{
     counters::Counter,
     detect::{numbers, shape},
@@ -84,6 +84,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         passage.shape = kind as u8 + 1;
         passage.shape_rule = rule as u8;
         passage.shape_detail = detail;
+        if matches!(kind, Kind::SeqUnderflow | Kind::AckUnderflow) {
+            // Its window and its IP-ID are those of another connection, or of nobody.
+            passage.learn = NUMBERS;
+        }
     }
 
     /// Whether it echoes a timestamp that was never sent. Asked where a segment is suspected of something: of others it would cost
