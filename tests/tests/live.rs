@@ -13,7 +13,7 @@ use sensor::{
 use sensor_common::{
     counters::Counter,
     detect::{Confidence, Evidence, Severity, origin::hops},
-    event::{Event, Hook},
+    event::Hook,
     kind::Kind,
 };
 use tests::{

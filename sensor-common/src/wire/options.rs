@@ -49,8 +49,8 @@ pub struct OptionList {
     end: u8,
     /// Bytes to skip to the next option.
     skip: u8,
-    /// Options that few requests carry, of a SYN: none of the constants is 0; more than one come to [`OptionList::OTHER`].
-    pub rare: u8,
+    /// Options that few requests carry, of the last SYN that had any: none of the constants is 0; more than one come to [`OptionList::OTHER`].
+    pub(super) rare: u8,
 }
 
 impl OptionList {

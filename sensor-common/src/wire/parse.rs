@@ -91,6 +91,12 @@ impl Packet {
         SeqNumber(self.seq.0.wrapping_add(self.len).wrapping_add(syn + fin))
     }
 
+    /// Rare options of a SYN: see [`OptionList::rare`]. One that has not even a segment size has no options that were read.
+    #[inline(always)]
+    pub const fn rare(&self) -> u8 {
+        if self.options.any(Options::MSS) { self.list.rare } else { 0 }
+    }
+
     /// What the recorder keeps of it.
     #[inline(always)]
     pub const fn segment(&self, time: Stamp) -> Segment {
@@ -164,10 +170,10 @@ pub fn parse<F: Frame>(
     packet.mac = mac;
     packet.tsval = 0;
     packet.wscale = 0;
-    packet.list.rare = 0;
     if header_len > 20 {
         let at = payload.at + 20;
         if packet.flags.any(TcpFlags::SYN.with(TcpFlags::RST)) {
+            packet.list.rare = 0;
             if !common_syn(frame, at, header_len - 20, packet) {
                 let at = packet.forget(at);
                 walk(frame, at, header_len - 20, packet);
