@@ -86,6 +86,10 @@ counters! {
     HeldBackFlow, "held_back_flow";
     /// Events held back because their kind had told enough this second.
     HeldBackRate, "held_back_rate";
+    /// Flows that gave way before they were told of, and were handed on for their records.
+    RecordsHandedOn, "records_handed_on";
+    /// The same that found their share of the ring full, or too many before them this second.
+    RecordsSkipped, "records_skipped";
 }
 
 /// Room for counters.

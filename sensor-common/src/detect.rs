@@ -17,6 +17,7 @@ pub mod origin;
 pub mod races;
 pub mod requests;
 pub mod rfc5961;
+pub mod silence;
 pub mod tampering;
 pub mod timewait;
 

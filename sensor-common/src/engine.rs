@@ -7,8 +7,10 @@ mod ecn;
 mod emit;
 mod handshake;
 mod oddities;
+mod parted;
 mod requests;
 mod rfc5961;
+mod silence;
 mod slow;
 
 use crate::{
@@ -18,7 +20,6 @@ use crate::{
     event::{Event, Hook},
     flow::{TcpFlags, Watch, history},
     passage::Passage,
-    service::ServiceCounter,
     table::{self, Storage},
     time::{Clock, Stamp, seconds},
     track,
@@ -176,10 +177,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if passage.learn != NOTHING {
             let Some(flow) = self.storage.flow(passage.index) else { return };
             let d = &mut flow.ends[sender];
-            let again = track::advance(d, &passage.packet, passage.stamp, passage.learn == EVERYTHING);
-            passage.count(ServiceCounter::Retransmit, again);
-            if again && let Some((flow, extra)) = self.storage.whole(passage.index) {
-                history::note_repeated(flow, extra, sender);
+            if track::advance(d, &passage.packet, passage.stamp, passage.learn == EVERYTHING) {
+                self.behind(passage);
             }
         }
         let Some(flow) = self.storage.flow(passage.index) else { return };

@@ -12,6 +12,12 @@ use crate::{
 /// Layout version of [`Event`]; a reader refuses any other.
 pub const EVENT_VERSION: u8 = 3;
 
+/// In place of a kind: the flow gave way to another before it was told of, and is handed on for its record. The first detail is 1
+/// where it gave way to a new connection of its own addresses and ports, 0 where its slot went to another's.
+pub const PARTED: u8 = u8::MAX;
+
+const _: () = assert!(Kind::from_u8(PARTED).is_none());
+
 /// The hook, or direction, in which a packet was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -114,6 +120,11 @@ impl Event {
             && Confidence::from_u8(event.confidence).is_some()
             && Hook::from_u8(event.hook).is_some();
         known.then_some(event)
+    }
+
+    /// Reads a flow that gave way from the ring; `None` if it is something else.
+    pub fn parted(bytes: &[u8]) -> Option<Self> {
+        Self::read_from_bytes(bytes).ok().filter(|event| event.version == EVENT_VERSION && event.kind == PARTED)
     }
 
     /// What was found.

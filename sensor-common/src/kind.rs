@@ -184,32 +184,40 @@ kinds! {
     RadarPostPsh = 73, "radar-post-psh";
     /// Reset after several data packets that were seen as one segment.
     RadarLater = 74, "radar-later";
+    /// The first segment after a long silence, and its repetitions, are not answered.
+    IdleThenSilence = 75, "idle-then-silence";
+    /// A side had closed; what came after a long silence from the other was rejected, or not answered.
+    HalfCloseTimeout = 76, "half-close-timeout";
+    /// Keep-alives at a constant interval are not answered.
+    KeepAliveDead = 77, "keepalive-dead";
+    /// After a long silence one side was told that the connection is over; the other was not.
+    IdleOneSideRst = 78, "idle-oneside-rst";
     /// A plain ACK in answer to what a live connection must doubt (RFC 5961).
-    ChallengeAck = 75, "challenge-ack";
+    ChallengeAck = 79, "challenge-ack";
     /// More challenge ACKs than a careful host sends.
-    ChallengeAckStorm = 76, "challenge-ack-storm";
+    ChallengeAckStorm = 80, "challenge-ack-storm";
     /// ACKs that answer one another, always the same.
-    AckLoop = 77, "ack-loop";
+    AckLoop = 81, "ack-loop";
     /// An acknowledgment far from what its sender's others say (RFC 5961 §5).
-    Rfc5961AckRange = 78, "rfc5961-ack-range";
+    Rfc5961AckRange = 82, "rfc5961-ack-range";
     /// Request, old numbers, reset, and round again: the resets clear nothing.
-    SynSentRstLoop = 79, "syn-sent-rst-loop";
+    SynSentRstLoop = 83, "syn-sent-rst-loop";
     /// A reset ends its receiver's TIME_WAIT (RFC 1337).
-    TwAssassination = 80, "tw-assassination";
+    TwAssassination = 84, "tw-assassination";
     /// TIME_WAIT refuses a port that is used again: neither number nor timestamp is newer.
-    TwReuseRefused = 81, "tw-reuse-refused";
+    TwReuseRefused = 85, "tw-reuse-refused";
     /// Requests with ECN are not answered, those without are.
-    EcnSynDrop = 82, "ecn-syn-drop";
+    EcnSynDrop = 86, "ecn-syn-drop";
     /// ECN was agreed on, and the sender's data never carry its marks.
-    EcnBleach = 83, "ecn-bleach";
+    EcnBleach = 87, "ecn-bleach";
     /// A request with something rare was reset, and works without it (RFC 3360).
-    Rfc3360RstOnOption = 84, "rfc3360-rst-on-option";
+    Rfc3360RstOnOption = 88, "rfc3360-rst-on-option";
     /// The data that came with a SYN were not accepted.
-    TfoDataIgnored = 85, "tfo-data-ignored";
+    TfoDataIgnored = 89, "tfo-data-ignored";
     /// A request with Fast Open is not answered, the plain one is.
-    TfoSynDrop = 86, "tfo-syn-drop";
+    TfoSynDrop = 90, "tfo-syn-drop";
     /// A reset right after Fast Open's data.
-    TfoBlackhole = 87, "tfo-blackhole";
+    TfoBlackhole = 91, "tfo-blackhole";
 }
 
 /// Room for kinds in tables that are indexed by them.

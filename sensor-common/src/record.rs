@@ -1,6 +1,7 @@
 //! The record of a flow: who, when, how much, and how it ended. Made where nothing is hot: in the sweep.
 
 use crate::{
+    event::Event,
     flow::{Bits, End, Extra, Flow, Key, Side, Tail, TcpFlags, Watch, conn_state, history::History},
     seq::SeqNumber,
     time::{Stamp, millis, stamp_nanos},
@@ -15,6 +16,8 @@ pub enum Ending {
     Rst,
     /// Nothing was seen of it for long enough.
     Silence,
+    /// It gave way before it ended: to another flow, or a new connection of the same ports.
+    Eviction,
     /// The capture ended before it did.
     CaptureEnd,
     /// It has not.
@@ -28,6 +31,7 @@ impl Ending {
             Self::Fin => "fin",
             Self::Rst => "rst",
             Self::Silence => "silence",
+            Self::Eviction => "eviction",
             Self::CaptureEnd => "end-of-capture",
             Self::Live => "live",
         }
@@ -99,6 +103,13 @@ impl Record {
             findings: [head.told & 15, head.told >> 4],
             ending,
         }
+    }
+
+    /// The record of a flow that gave way and was handed on.
+    pub fn parted(event: &Event) -> Self {
+        let (flow, extra) = settled(event.flow, event.extra);
+        let ending = closed(&flow).unwrap_or(Ending::Eviction);
+        Self::of(&flow, &extra, ending, quiet(&flow, 0, event.time), event.time)
     }
 
     /// From the first segment to the last, in nanoseconds.

@@ -150,11 +150,11 @@ pub fn resume(end: &mut End, syn: &Segment) {
 }
 
 /// Advances the sender's numbers. `familiar` is false for a segment from an unexpected distance: its sequence numbers count,
-/// its IP-ID and window do not. Returns whether its payload started in bytes already sent.
+/// its IP-ID and window do not. Returns whether it began in bytes already sent.
 #[inline(always)]
 pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool {
     let end = packet.end();
-    let again = packet.len > 0 && packet.seq.before(d.nxt);
+    let behind = packet.seq.before(d.nxt);
     if packet.len > 0 {
         if d.data != 0 && packet.seq.0 != d.isn.0.wrapping_add(1) && end.after(d.nxt) {
             d.wscale |= End::SEVERAL;
@@ -198,7 +198,7 @@ pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool 
             d.ttl_n = d.ttl_n.saturating_add(1);
         }
     }
-    again
+    behind
 }
 
 /// The shift that applies to a segment's window: none on SYN, and only if both sides offered it (RFC 7323 §2.2).

@@ -26,9 +26,11 @@ mod distance;
 mod doubt;
 mod ending;
 mod forged;
+pub mod numbers;
 mod pieces;
 mod protocol;
 mod requests;
+mod silence;
 mod tampering;
 
 /// All that is to be said about a kind. Ids within the texts stand in backticks.
@@ -77,6 +79,13 @@ macro_rules! families {
         /// All kinds, by family.
         pub const FAMILIES: &[Family] = &[$(Family { title: $title, kinds: &[$(Kind::$kind),*] }),*];
 
+        /// Its family, by the name of the file that tells of it.
+        pub const fn family(kind: Kind) -> &'static str {
+            match kind {
+                $($(Kind::$kind)|* => stringify!($file),)*
+            }
+        }
+
         /// What is to be said about a kind.
         pub const fn entry(kind: Kind) -> &'static Entry {
             match kind {
@@ -94,6 +103,7 @@ families! {
         DataAfterFin SynAckIsnChange;
     ending, "How connections end": IdleThenRst KeepAliveRst RstInsteadOfLastAck ResponseLostAfterClose RstCloseUnread
         ResponseAfterFin AcceptQueueDrop;
+    silence, "Connections that one side has forgotten": IdleThenSilence HalfCloseTimeout KeepAliveDead IdleOneSideRst;
     protocol, "Rules of the protocol": SynBareAckMatch SynBareAckThenRst SynBareAckStale SynBareAckStaleConfirmed SynRetryProfile
         EcnNotTheCause EcnSynRst EcnReflect EcnBadSynAck SynAckBadAck SplitHandshake SynAckWrongDir IsnJump DataBeforeEst
         WscaleRange WindowSlam TwReuseOk SynAfterClose Rfc5961SynOnEst Rfc5961RstInWindow Rfc5961RstOutOfWindow RstBruteForce

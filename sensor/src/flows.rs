@@ -36,9 +36,12 @@ const ROUND: Duration = Duration::from_secs(1);
 pub fn run(options: &cli::Flows) -> Result<(), Failure> {
     let running = Running::find(options.pid)?;
     if running.sensors > 1 {
-        let others = running.sensors - 1;
+        let others = match running.sensors - 1 {
+            1 => "another sensor runs".to_owned(),
+            n => format!("{n} other sensors run"),
+        };
         // Nobody may be listening there.
-        let _ = writeln!(io::stderr(), "{others} other sensors run here; this is the latest; --pid names another");
+        let _ = writeln!(io::stderr(), "{others} here; this is the one started last; --pid names another");
     }
     if options.closed { follow(&running, options) } else { list(&running, options) }
 }
@@ -72,7 +75,7 @@ fn list(running: &Running, options: &cli::Flows) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// The records of all that is not over, the latest first.
+/// The records of all that is neither closed nor over, the latest first.
 fn live(table: &impl Slots, now: u64) -> Vec<Record> {
     let mut records = Vec::new();
     for b in 0..table.buckets() {
@@ -85,8 +88,8 @@ fn live(table: &impl Slots, now: u64) -> Vec<Record> {
             let (flow, extra) = settled(flow, extra);
             let coarse = u64::from(Note(bucket.notes[way]).idle(seconds(now))) << 30;
             let idle = quiet(&flow, coarse, now);
-            if idle < patience(&flow) {
-                records.push(Record::of(&flow, &extra, closed(&flow).unwrap_or(Ending::Live), idle, now));
+            if closed(&flow).is_none() && idle < patience(&flow) {
+                records.push(Record::of(&flow, &extra, Ending::Live, idle, now));
             }
         }
     }

@@ -10,6 +10,7 @@ use sensor_common::{
 use serde_json::{Map, Value, json};
 
 use crate::{
+    catalogue::numbers::{self, Number, Part},
     failure::Failure,
     report::{
         Mark,
@@ -75,6 +76,7 @@ pub fn schema() -> Value {
             ("min_rtt_us", or_null(integer("Least round trip to the claimed sender, in microseconds.", 64))),
             ("age_us", integer("Of the connection, in microseconds.", 64)),
             ("idle_us", or_null(integer("Of the connection, in microseconds.", 64))),
+            ("detail", detail()),
             ("held_back", integer("Findings of this connection held back since the last one told.", 32)),
             (
                 "service",
@@ -103,9 +105,41 @@ pub fn schema() -> Value {
     );
     if let Value::Object(fields) = &mut schema {
         fields.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+        fields.insert("allOf".to_owned(), numbered_kinds().into());
         fields.insert("title".to_owned(), json!("sensor finding"));
     }
     schema
+}
+
+/// The numbers beside a finding: which there are goes by its kind, see [`numbered_kinds`].
+fn detail() -> Value {
+    let field = |number: &Number| {
+        let least = if number.part == Part::Signed { i64::from(i32::MIN) } else { 0 };
+        let field =
+            json!({ "type": "integer", "minimum": least, "description": format!("{}.", sentence(number.meaning)) });
+        (number.name.to_owned(), field)
+    };
+    let properties: Map<String, Value> = numbers::ALL.iter().map(field).collect();
+    json!({ "type": "object", "description": "Numbers of its kind.", "properties": properties })
+}
+
+/// Which numbers each kind has.
+fn numbered_kinds() -> Vec<Value> {
+    let kinds = Kind::ALL.iter().map(|kind| (kind.id(), numbers::numbers(*kind)));
+    let rule = |(id, numbers): (&str, &[Number])| {
+        let names: Vec<&str> = numbers.iter().map(|number| number.name).collect();
+        json!({
+            "if": { "properties": { "kind": { "const": id } } },
+            "then": { "properties": { "detail": { "required": names } } },
+        })
+    };
+    kinds.filter(|(_, numbers)| !numbers.is_empty()).map(rule).collect()
+}
+
+/// With a capital letter.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn recorded() -> Value {

@@ -36,6 +36,9 @@ fn real_findings_are_as_foretold() {
             let errors: Vec<_> = validator.iter_errors(&object).map(|e| format!("{} {e}", e.instance_path())).collect();
             assert!(errors.is_empty(), "{}: {errors:?}\n{line}", path.display());
             let id = object["kind"].as_str().unwrap();
+            let mut bare = object.clone();
+            bare["detail"] = serde_json::json!({});
+            assert_eq!(validator.is_valid(&bare), object["detail"].as_object().unwrap().is_empty(), "{line}");
             let [least, most] = catalogue::entry(catalogue::kind(id).unwrap()).severity;
             let severity = Severity::ALL.into_iter().find(|s| object["severity"] == s.name()).unwrap();
             assert!((least..=most).contains(&severity), "{}: {id} is {}", path.display(), severity.name());

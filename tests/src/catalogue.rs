@@ -16,6 +16,7 @@ mod races;
 mod requests;
 mod rfc5961;
 mod seed1;
+mod silence;
 mod tampering;
 mod threads;
 
@@ -75,6 +76,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         races::CASES,
         requests::CASES,
         seed1::CASES,
+        silence::CASES,
         tampering::CASES,
         threads::CASES,
     ]

@@ -30,10 +30,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         self.challenge(passage);
         self.ack_loop(passage);
         let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
-        if extra.doubt.left == 0 {
-            flow.head.watch.clear(Watch::DOUBTED);
-        } else {
+        if extra.doubt.left > 0 {
             extra.doubt.left -= 1;
+        } else if extra.doubt.marks & Doubt::SILENT == 0 {
+            flow.head.watch.clear(Watch::DOUBTED);
         }
     }
 

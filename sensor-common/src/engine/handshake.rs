@@ -26,6 +26,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             Inserted::At(index, evicted) => {
                 if let Some(reason) = evicted {
                     self.cpu.count_reason(reason);
+                    if table::was_lately(passage.scratch) {
+                        passage.index = index;
+                        self.evicted(passage);
+                    }
                 }
                 index
             }
@@ -119,7 +123,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
 
     #[inline(never)]
     pub(super) fn syn_ack(&mut self, passage: &mut Passage) {
-        let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
+        let Some(flow) = self.storage.flow(passage.index) else { return };
         let packet = &passage.packet;
         let (sender, receiver) = (packet.sender(), packet.receiver());
         // The answer to a SYN that was taken for a stray on a live flow: the connection is new after all.
@@ -130,15 +134,21 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             && request.end().0 == packet.ack.0
             && packet.ack.0 != flow.ends[receiver].isn.0.wrapping_add(1)
         {
-            track::renew(flow, extra, packet, passage.now);
+            self.renewed(passage);
+            let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
+            track::renew(flow, extra, &passage.packet, passage.now);
             track::resume(&mut flow.ends[receiver], &request);
             extra.history = History::alone(&flow.ends[receiver]).0;
         }
+        let Some(flow) = self.storage.flow(passage.index) else { return };
         // The answer to a SYN that was not seen, after the last connection's end.
         let other = flow.ends[sender].bits.any(Bits::ISN) && flow.ends[sender].isn.0 != passage.packet.seq.0;
         if flow.head.closed != 0 && !flow.head.watch.any(Watch::EMBRYONIC) && other {
+            self.renewed(passage);
+            let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
             track::renew(flow, extra, &passage.packet, passage.now);
         }
+        let Some(flow) = self.storage.flow(passage.index) else { return };
         if handshake::second_syn_ack(flow, passage) {
             passage.learn = NOTHING;
             let far = passage.finding.evidence.any(Evidence::TTL);
@@ -213,9 +223,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             passage.learn = NOTHING;
             return self.provoke(passage);
         }
+        self.renewed(passage);
         if let Some((flow, extra)) = self.storage.whole(passage.index) {
-            let objections = timewait::objections(flow, packet, passage.now);
-            track::renew(flow, extra, packet, passage.now);
+            let objections = timewait::objections(flow, &passage.packet, passage.now);
+            track::renew(flow, extra, &passage.packet, passage.now);
             extra.doubt.marks = objections;
         }
     }

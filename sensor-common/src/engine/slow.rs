@@ -3,14 +3,14 @@
 use super::{Engine, NOTHING, Ring, Stage, emit::LOST};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, ending, forged, races, requests, tampering},
+    detect::{Evidence, RstClass, ending, forged, races, requests, silence, tampering},
     flow::{Bits, HeadBits, Reset, TcpFlags, Watch, history},
     kind::Kind,
     passage::{Passage, Rule},
     seq::SeqNumber,
     service::ServiceCounter,
     table::{self, Storage},
-    time::{Clock, Stamp, millis},
+    time::{Clock, Stamp, millis, whole_millis},
     track,
 };
 
@@ -59,6 +59,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                 self.oddity(passage);
                 self.chronicle(passage);
                 self.follow(passage);
+                self.silence(passage);
                 self.doubt(passage);
             }
         }
@@ -166,6 +167,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             flow.head.watch.set(Watch::reset(sender));
         } else if passage.finding.kind == Kind::DataAfterFin as u8 {
             flow.ends[sender].bits.set(Bits::FIN);
+        } else if passage.finding.kind == Kind::IdleThenSilence as u8 {
+            self.listen_on(passage);
         }
     }
 
@@ -174,12 +177,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     fn reset(&mut self, passage: &mut Passage) {
         let Some(flow) = self.storage.flow(passage.index) else { return };
         forged::reset(flow, passage);
-        ending::reset(flow, passage);
+        self.ending(passage);
     }
 
     /// What a reset says beside its anatomy; it is told and remembered.
     #[inline(always)]
     fn verdict(&mut self, passage: &mut Passage) {
+        self.given_up(passage);
         self.cut(passage);
         self.lane(passage);
         self.remember_reset(passage);
@@ -188,6 +192,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         self.race(passage);
         passage.count(ServiceCounter::Rst, true);
         passage.found = 1;
+    }
+
+    /// What a reset says of how its connection ended.
+    #[inline(never)]
+    fn ending(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        ending::reset(flow, passage);
     }
 
     /// Names a reset that races another, or a handshake.
@@ -255,6 +266,11 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         finding.evidence = Evidence::CARRIED_ON;
         finding.name(Kind::RstSeqData, Rule::CarriedOn);
         passage.found = 1;
+        let gap = silence::before_reset(flow, sender);
+        if gap > 0 {
+            passage.finding.detail = [whole_millis(gap), whole_millis(passage.finding.delay)];
+            passage.second(Kind::IdleOneSideRst, Rule::Oddity);
+        }
     }
 
     /// Payload beyond a FIN.

@@ -57,6 +57,8 @@ impl Doubt {
     pub const PLAIN: u8 = 16;
     /// It was repeated with what is rare in it.
     pub const AGAIN: u8 = 32;
+    /// A side repeats itself and is not answered, after a long silence; or its keep-alives are not.
+    pub const SILENT: u8 = 64;
 }
 
 /// A flow's cold state, 64 bytes.

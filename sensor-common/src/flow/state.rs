@@ -84,7 +84,7 @@ bit_set! {
         CLOSING = 32;
         /// A SYN was seen and nothing else. What lies in the other side's memory is an earlier flow's.
         ALONE = 64;
-        /// Something passed that its receiver must doubt: see [`super::Doubt`].
+        /// Something passed that its receiver must doubt, or that is not answered: see [`super::Doubt`].
         DOUBTED = 128;
     }
 }

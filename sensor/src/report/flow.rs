@@ -13,7 +13,7 @@ use sensor_common::{
 };
 use serde::Serialize;
 
-use super::{Cast, Place, WallClock, json::SCHEMA, rfc3339};
+use super::{Cast, Place, WallClock, evidence::ms, json::SCHEMA, rfc3339};
 
 /// A record in words. Who asked is named first, by guess where no SYN was seen.
 pub struct Told<'a> {
@@ -161,9 +161,9 @@ impl<'a> Told<'a> {
     }
 }
 
-/// A side's round trip in milliseconds, where it is known.
+/// A side's round trip, where it is known.
 pub fn rtt(total: Total) -> Option<String> {
-    (total.rtt > 0).then(|| format!("{:.1} ms", total.rtt as f64 / 1e6))
+    (total.rtt > 0).then(|| ms(Duration::from_nanos(total.rtt)))
 }
 
 /// Nanoseconds in the unit that suits them.

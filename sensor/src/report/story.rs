@@ -17,6 +17,7 @@ mod ending;
 mod handshake;
 mod requests;
 mod rfc5961;
+mod silence;
 
 /// What a kind says for itself, where it is not about who made a segment.
 pub(super) struct Story {
@@ -58,9 +59,18 @@ impl Story {
 
 /// The story of a finding, if its kind has one.
 pub(super) fn of(finding: &Finding<'_>) -> Option<Story> {
-    [ending::story, bare_ack::story, doubt::story, ecn::story, handshake::story, requests::story, rfc5961::story]
-        .iter()
-        .find_map(|story| story(finding))
+    [
+        ending::story,
+        bare_ack::story,
+        doubt::story,
+        ecn::story,
+        handshake::story,
+        requests::story,
+        rfc5961::story,
+        silence::story,
+    ]
+    .iter()
+    .find_map(|story| story(finding))
 }
 
 /// A finding in a few words, and whether they accuse somebody.
@@ -71,6 +81,14 @@ pub(super) fn line(finding: &Finding<'_>) -> (String, bool) {
 /// Milliseconds for people.
 fn after(millis: u32) -> String {
     ms(Duration::from_millis(millis.into()))
+}
+
+/// The silence that a finding is about, in seconds, as timeouts are told.
+fn gap(finding: &Finding<'_>) -> String {
+    match finding.event.detail[0] {
+        millis @ ..120_000 => after(millis),
+        millis => format!("{} s", millis / 1_000),
+    }
 }
 
 /// How long the previous connection of the same ports has been over, where that is known.

@@ -87,7 +87,7 @@ pub(super) fn write(out: &mut impl Write, tally: &Tally, cpu: &Cpu, notes: &[Str
 }
 
 /// A number and its noun.
-pub(super) fn count(n: u64, noun: &str) -> String {
+pub(crate) fn count(n: u64, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 

@@ -192,6 +192,8 @@ fn lines_are_as_the_schema_says() {
     let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
     let mut expected = BTreeSet::new();
     described(&schema, "", &mut expected);
+    // Which of these there are goes by the kind.
+    expected.retain(|name| !name.starts_with("/detail/"));
 
     let mut carried_on = Scene::seed_1(Vantage::Server);
     carried_on.send(1900, true, PUSH, 65535, 50);

@@ -9,7 +9,7 @@ cases! {
     ChallengeAck: syn_is_challenged, reset_in_the_window_is_challenged, data_out_of_range_is_challenged, client_lost_its_state,
         reset_is_confirmed, acknowledges_the_data_before, resets_to_one_ack_after_another, reset_is_exact, fin_is_repeated;
     ChallengeAckStorm: asked_again_and_again, ten_are_allowed, spread_over_time;
-    AckLoop: both_insist, stale_remnant, duplicates_after_a_loss, keep_alives_are_answered, window_probes, window_opens_and_closes,
+    AckLoop: both_insist, stale_remnant, duplicates_after_a_loss, keep_alives_do_not_loop, window_probes, window_opens_and_closes,
         slow_repetition, doubled_on_the_wire, fewer_than_twenty;
     Rfc5961AckRange: blind_data, blind_ack, blind_old_ack, blind_old_data, sensor_missed_a_lot, late_copy, large_window,
         acknowledges_within_the_window, numbers_of_another_connection;
@@ -136,7 +136,7 @@ fn duplicates_after_a_loss(s: Scenario) -> Scenario {
     (0..100).fold(s, |s, _| s.server_data(1400).from_client(ACK, |p| p.ack(901)))
 }
 
-fn keep_alives_are_answered(s: Scenario) -> Scenario {
+fn keep_alives_do_not_loop(s: Scenario) -> Scenario {
     (0..40).fold(s.handshake().talk(2), |s, _| s.after(100).from_client(ACK, |p| p.seq_by(-1)).server_ack())
 }
 
