@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{kind::MAX_KINDS, limit::Bucket, opaque::hidden, passage::Passage};
+use crate::{detect::analysis::ROWS, kind::MAX_KINDS, limit::Bucket, opaque::hidden, passage::Passage};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident, $id:literal;)*) => {
@@ -105,6 +105,8 @@ pub struct Cpu {
     pub counters: [u64; MAX_COUNTERS],
     /// Findings by [`crate::kind::Kind`], told or not.
     pub matched: [u64; MAX_KINDS],
+    /// Segments by row of [`crate::detect::analysis`], in order of its bits.
+    pub analysis: [u64; ROWS],
     /// Token buckets by kind.
     pub buckets: [Bucket; MAX_KINDS],
 }
@@ -121,7 +123,12 @@ pub struct Local {
 
 impl Default for Cpu {
     fn default() -> Self {
-        Self { counters: [0; MAX_COUNTERS], matched: [0; MAX_KINDS], buckets: [Bucket::default(); MAX_KINDS] }
+        Self {
+            counters: [0; MAX_COUNTERS],
+            matched: [0; MAX_KINDS],
+            analysis: [0; ROWS],
+            buckets: [Bucket::default(); MAX_KINDS],
+        }
     }
 }
 
@@ -151,6 +158,9 @@ impl Cpu {
             *sum += n;
         }
         for (sum, n) in self.matched.iter_mut().zip(&other.matched) {
+            *sum += n;
+        }
+        for (sum, n) in self.analysis.iter_mut().zip(&other.analysis) {
             *sum += n;
         }
     }

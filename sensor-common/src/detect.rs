@@ -4,6 +4,7 @@
 //! goes into its file, a new family into a new one, called from [`crate::engine`]'s slow path, with its ids in
 //! [`crate::kind`].
 
+pub mod analysis;
 pub mod anatomy;
 pub mod bare_ack;
 pub mod doubt;
@@ -14,10 +15,12 @@ pub mod forged;
 pub mod handshake;
 pub mod oddities;
 pub mod origin;
+pub mod performance;
 pub mod races;
 pub mod requests;
 pub mod rfc5961;
 pub mod silence;
+pub mod stall;
 pub mod tampering;
 pub mod timewait;
 

@@ -218,6 +218,26 @@ kinds! {
     TfoSynDrop = 90, "tfo-syn-drop";
     /// A reset right after Fast Open's data.
     TfoBlackhole = 91, "tfo-blackhole";
+    /// A receiver kept its window closed for more than 5 s.
+    ZeroWindowStall = 92, "zero-window-stall";
+    /// A new connection between ports that had one, in a way that nothing else tells of.
+    WsReusedPorts = 93, "ws-reused-ports";
+    /// A receiver closes its window again and again.
+    WsZeroWindow = 94, "ws-zero-window";
+    /// A sender fills the receiver's window again and again.
+    WsWindowFull = 95, "ws-window-full";
+    /// A side repeats much of what it sends.
+    WsRetransmission = 96, "ws-retransmission";
+    /// A side repeated what it had waited for long.
+    WsRto = 97, "ws-rto";
+    /// Much of what a side sends comes out of order.
+    WsOutOfOrder = 98, "ws-out-of-order";
+    /// A receiver asks for missing bytes again and again, and no answer is seen.
+    WsDupAck = 99, "ws-dup-ack";
+    /// Bytes were skipped.
+    WsLostSegment = 100, "ws-lost-segment";
+    /// Bytes were acknowledged that were not seen.
+    WsAckLostSegment = 101, "ws-ack-lost-segment";
 }
 
 /// Room for kinds in tables that are indexed by them.

@@ -71,6 +71,7 @@ stages! {
     Watched: xdp_watched, tc_watched;
     Tell: xdp_tell, tc_tell;
     Verdict: xdp_verdict, tc_verdict;
+    Analysis: xdp_analysis, tc_analysis;
 }
 
 #[inline(always)]

@@ -27,6 +27,7 @@ mod doubt;
 mod ending;
 mod forged;
 pub mod numbers;
+mod performance;
 mod pieces;
 mod protocol;
 mod requests;
@@ -111,6 +112,8 @@ families! {
     doubt, "What a live connection must doubt": ChallengeAck ChallengeAckStorm AckLoop Rfc5961AckRange;
     requests, "Requests, and ports in TIME_WAIT": SynSentRstLoop TwAssassination TwReuseRefused EcnSynDrop EcnBleach
         Rfc3360RstOnOption TfoDataIgnored TfoSynDrop TfoBlackhole;
+    performance, "Losses and windows": ZeroWindowStall WsZeroWindow WsWindowFull WsRetransmission WsRto WsOutOfOrder WsDupAck
+        WsLostSegment WsAckLostSegment WsReusedPorts;
     tampering, "Connections cut off near their beginning": RstSyn RstBothEnds CtSynNone CtSynRst CtSynRstAck CtSynRstRstAck CtAckNone CtAckRst CtAckRstRst CtAckRstAck CtAckRstAckRstAck CtPshNone CtPshRst CtPshRstAck CtPshRstRstAck CtPshRstAckRstAck CtPshRstEq CtPshRstNe CtPshRstRst0 CtDataRst CtDataRstAck RadarPostSyn RadarPostAck RadarPostPsh RadarLater;
 }
 

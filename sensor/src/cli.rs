@@ -149,6 +149,9 @@ pub struct Report {
     /// Keep the recorded segments of each finding that is told (see `--min-severity`) in a pcapng file, for Wireshark: headers only, the finding as a comment. A file that is there is overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub write: Option<PathBuf>,
+    /// Count segments as Wireshark's `tcp.analysis` does, in the summary.
+    #[arg(long)]
+    pub analysis: bool,
     /// When to colour; `auto` also heeds NO_COLOR.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -158,7 +161,8 @@ impl Report {
     /// The style, for a report on stdout.
     pub fn style(&self) -> Style {
         let mild = if self.output == Output::Json { Severity::Info } else { Severity::Notice };
-        Style { output: self.output, min_severity: self.min_severity.unwrap_or(mild), color: self.color.wanted() }
+        let min_severity = self.min_severity.unwrap_or(mild);
+        Style { output: self.output, min_severity, color: self.color.wanted(), analysis: self.analysis }
     }
 
     /// Opens the file of `--write`, if one is asked for; not if it is `input`.

@@ -20,7 +20,7 @@ use crate::{
     kernel::Running,
     report::{
         Output, Place, WallClock,
-        flow::{Told, rtt, span},
+        flow::{Told, losses, rtt, span},
     },
     sweep::{Slots, Sweeper, patience},
 };
@@ -97,13 +97,29 @@ fn live(table: &impl Slots, now: u64) -> Vec<Record> {
     records
 }
 
-const HEAD: [&str; 11] =
-    ["CLIENT", "SERVER", "STATE", "AGE", "IDLE", "SENT", "ANSWERED", "RTT", "REPEATED", "HISTORY", "FINDINGS"];
+const HEAD: [&str; 14] = [
+    "CLIENT",
+    "SERVER",
+    "STATE",
+    "AGE",
+    "IDLE",
+    "SENT",
+    "ANSWERED",
+    "RTT",
+    "REPEATED",
+    "REORDERED",
+    "SKIPPED",
+    "UNSEEN",
+    "HISTORY",
+    "FINDINGS",
+];
 
 fn row(told: &Told<'_>, now: u64) -> [String; HEAD.len()] {
     let ([client, server], [asked, answered], record) = (told.ends(), told.totals(), told.record());
     let round: Vec<String> = rtt(asked).into_iter().chain(rtt(answered)).collect();
     let [mild, severe] = record.findings;
+    let [repeated, reordered, skipped, unseen] =
+        losses([asked, answered]).map(|(_, [asked, answered])| format!("{asked} / {answered}"));
     [
         client.to_string(),
         server.to_string(),
@@ -113,7 +129,10 @@ fn row(told: &Told<'_>, now: u64) -> [String; HEAD.len()] {
         format!("{} / {} B", asked.segments, asked.bytes),
         format!("{} / {} B", answered.segments, answered.bytes),
         if round.is_empty() { "-".to_owned() } else { round.join(" + ") },
-        format!("{} / {}", asked.repeated, answered.repeated),
+        repeated,
+        reordered,
+        skipped,
+        unseen,
         record.history.to_string(),
         if record.findings == [0, 0] { "-".to_owned() } else { format!("{severe} severe, {mild} mild") },
     ]

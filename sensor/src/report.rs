@@ -63,6 +63,8 @@ pub struct Style {
     pub min_severity: Severity,
     /// Whether to colour.
     pub color: bool,
+    /// Whether the summary has Wireshark's rows.
+    pub analysis: bool,
 }
 
 /// Where an event was seen.
@@ -196,10 +198,10 @@ impl<W: Write> Reporter<W> {
             Output::Json => {
                 self.out.flush()?;
                 // Nobody may be listening there.
-                let _ = summary::write(&mut io::stderr().lock(), &self.tally, cpu, notes);
+                let _ = summary::write(&mut io::stderr().lock(), &self.tally, cpu, self.style.analysis, notes);
             }
             Output::Compact => {
-                summary::write(&mut self.out, &self.tally, cpu, notes)?;
+                summary::write(&mut self.out, &self.tally, cpu, self.style.analysis, notes)?;
                 self.out.flush()?;
             }
         }

@@ -6,6 +6,7 @@ use sensor_common::{
     detect::{Confidence, Evidence, RstClass, Severity},
     event::Hook,
     kind::Kind,
+    record::Ending,
 };
 use serde_json::{Map, Value, json};
 
@@ -106,9 +107,59 @@ pub fn schema() -> Value {
     if let Value::Object(fields) = &mut schema {
         fields.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         fields.insert("allOf".to_owned(), numbered_kinds().into());
+        fields.insert("$defs".to_owned(), json!({ "flow": flow() }));
         fields.insert("title".to_owned(), json!("sensor finding"));
     }
     schema
+}
+
+/// The record of a connection, below `$defs`: such lines have the type `flow`, and findings have none.
+fn flow() -> Value {
+    let side = |text: &str| {
+        object(
+            text,
+            &[
+                ("segments", integer("Resets included.", 32)),
+                ("data_segments", integer("With payload, saturating.", 16)),
+                ("bytes", integer("Payload by its sequence numbers, modulo 2^32.", 32)),
+                ("repeated", integer("Segments repeated, saturating.", 16)),
+                ("rtt_us", or_null(integer("Least round trip between the sensor and that side, in microseconds.", 64))),
+            ],
+        )
+    };
+    let time = |text: &str| json!({ "type": "string", "format": "date-time", "description": text });
+    let ended = [Ending::Fin, Ending::Rst, Ending::Silence, Ending::Eviction, Ending::CaptureEnd].map(Ending::id);
+    object(
+        "A connection: one line of `--records`, or of `sensor flows`, with `--output json`.",
+        &[
+            ("schema", json!({ "const": SCHEMA, "description": "Version of the objects." })),
+            ("type", json!({ "const": "flow", "description": "A finding has none." })),
+            ("time", time("Last segment, UTC.")),
+            ("start", time("First segment, UTC, to a millisecond.")),
+            ("ended", or_null(one_of("Why; null while it lives.", ended))),
+            ("client_addr", address("Who asked; a guess where the SYN was not seen.")),
+            ("client_port", integer("Its port.", 16)),
+            ("server_addr", address("Who was asked.")),
+            ("server_port", integer("Its port.", 16)),
+            ("roles_known", json!({ "type": "boolean", "description": "Whether the SYN was seen." })),
+            ("local", or_null(json!({ "type": "string", "description": "The end that is this host." }))),
+            ("interface", or_null(json!({ "type": "string", "description": "Where it was seen." }))),
+            ("vlan", list(integer("VLAN id, the outer one first.", 12))),
+            ("duration_us", integer("From the first segment to the last, in microseconds.", 64)),
+            ("conn_state", json!({ "type": "string", "description": "As Zeek tells it." })),
+            ("history", json!({ "type": "string", "description": "As Zeek tells it." })),
+            ("completeness", integer("As Wireshark tells it.", 6)),
+            ("client", side("What the client sent.")),
+            ("server", side("What the server sent.")),
+            (
+                "findings",
+                object(
+                    "At least so many.",
+                    &[("mild", integer("Below warn.", 8)), ("severe", integer("From warn up.", 8))],
+                ),
+            ),
+        ],
+    )
 }
 
 /// The numbers beside a finding: which there are goes by its kind, see [`numbered_kinds`].

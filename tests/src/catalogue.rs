@@ -12,6 +12,7 @@ mod handshake;
 mod harsh;
 mod innocent;
 mod oddities;
+mod performance;
 mod races;
 mod requests;
 mod rfc5961;
@@ -71,6 +72,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         handshake::CASES,
         innocent::CASES,
         oddities::CASES,
+        performance::CASES,
         rfc5961::CASES,
         harsh::CASES,
         races::CASES,

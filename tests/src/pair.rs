@@ -111,6 +111,7 @@ impl Pair {
             assert_eq!(kernel.get(counter), host.get(counter), "{what}: counter {}", counter.id());
         }
         assert_eq!(kernel.matched, host.matched, "{what}: findings by kind");
+        assert_eq!(kernel.analysis, host.analysis, "{what}: segments by row");
         assert_eq!(host.matched_total(), host.accounted_total(), "{what}: the loss identity");
         host
     }

@@ -105,7 +105,8 @@ fn history(flow: &Flow, passage: &mut Passage) {
     finding.evidence.add_if(ahead && elsewhere, Evidence::NONCONFORMING);
     let acked_before = r.flags.any(TcpFlags::ACK) && packet.seq.before(r.ack) && packet.seq.after(d.isn);
     let explained = is(finding, RstClass::Refused) || is(finding, RstClass::Stateless);
-    let stale = acked_before && !explained && !acked_lately(flow, packet.receiver(), packet.seq);
+    // An acknowledgment that was not seen may be what it answers.
+    let stale = acked_before && !explained && !r.is_lossy() && !acked_lately(flow, packet.receiver(), packet.seq);
     finding.evidence.add_if(stale, Evidence::STALE_SEQ);
 
     let last = &flow.tails[packet.sender()].reset;
@@ -115,14 +116,15 @@ fn history(flow: &Flow, passage: &mut Passage) {
     let fin = d.bits.any(Bits::FIN) || r.bits.any(Bits::FIN);
     let ahead = packet.seq.since(last.seq) > 2 && packet.seq.after(d.nxt) && packet.seq.since(r.ack) > 2;
     let answered = flow.tails[packet.receiver()].reset.n > 0;
-    let hedging = ahead && r.flags.any(TcpFlags::ACK) && !fin && !answered;
+    let hedging = ahead && r.flags.any(TcpFlags::ACK) && !fin && !answered && !d.is_lossy();
     // Lost data explains one reset ahead of its sender, not one ahead of another.
     finding.evidence.add_if(hedging, Evidence(Evidence::SEQ_CHANGE.0 | Evidence::NONCONFORMING.0));
     // With the flag clear the field says nothing (some stacks leave old numbers there), and so cannot disagree.
     let says = packet.flags.any(TcpFlags::ACK) && last.any(Reset::ACKED) && last.ack.0 != 0;
     let disagree = says && packet.ack.0 != last.ack.0;
     let impossible = !within(packet.ack, r.isn, r.nxt) || !within(last.ack, r.isn, r.nxt);
-    finding.evidence.add_if(disagree && r.bits.any(Bits::ISN) && impossible, Evidence::ACK_CHANGE);
+    let known = r.bits.any(Bits::ISN) && !r.is_lossy();
+    finding.evidence.add_if(disagree && known && impossible, Evidence::ACK_CHANGE);
 }
 
 /// Against the side's own headers: DSCP, DF, flow label, timestamps, window scale, source MAC.

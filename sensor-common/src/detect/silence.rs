@@ -41,7 +41,8 @@ pub enum Silence {
 pub fn begins(flow: &Flow, packet: &Packet) -> bool {
     let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
     let known = flow.head.bits.any(HeadBits::ESTABLISHED) && !flow.head.watch.any(Watch::EMBRYONIC);
-    if !known || packet.flags.any(TcpFlags::SYN.with(TcpFlags::RST)) {
+    // Who acknowledges what was not seen may be answered unseen.
+    if !known || d.ack.after(r.nxt) || packet.flags.any(TcpFlags::SYN.with(TcpFlags::RST)) {
         return false;
     }
     let Some(before) = last_recorded(flow, packet.sender(), 1) else { return false };
@@ -165,8 +166,8 @@ fn patience(r: &End) -> u32 {
     if r.bits.any(Bits::FIN) { HALF_CLOSED } else { IDLE }
 }
 
-/// Since when the side's own reset contradicts what it does: the gap before the segment that the reset answered, if that was the
-/// first after a long silence. `sender` is the side in whose name the reset came.
+/// How long the connection had been idle before the segment that a reset answered; 0 if for less than [`IDLE`]. `sender` is the side
+/// in whose name the reset came, and which has carried on.
 #[inline(always)]
 pub fn before_reset(flow: &Flow, sender: usize) -> u32 {
     let (d, reset) = (&flow.ends[sender & 1], &flow.tails[sender & 1].reset);
@@ -175,7 +176,7 @@ pub fn before_reset(flow: &Flow, sender: usize) -> u32 {
     if asked.time.after(reset.at) || asked.flags.any(TcpFlags::RST) || reset.n != 1 {
         return 0;
     }
-    // Nothing but its numbers tells when the side spoke itself: the reset is recorded as its own.
+    // When it spoke itself is told by its numbers: the reset is recorded as its own.
     let own = later(d.nxt_at, d.ack_at, asked.time);
     let gap = asked.time.since(later(before.time, own, asked.time));
     if gap >= IDLE { gap } else { 0 }

@@ -3,7 +3,7 @@
 use super::{Engine, NOTHING, Ring};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, anatomy::last_recorded, ecn, ending, handshake, timewait},
+    detect::{Evidence, RstClass, analysis::Rows, anatomy::last_recorded, ecn, ending, handshake, timewait},
     event::Hook,
     flow::{Bits, HeadBits, Side, TcpFlags, Watch, history::History},
     kind::Kind,
@@ -26,7 +26,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             Inserted::At(index, evicted) => {
                 if let Some(reason) = evicted {
                     self.cpu.count_reason(reason);
-                    if table::was_lately(passage.scratch) {
+                    if table::closed_lately(passage.scratch) {
                         passage.index = index;
                         self.evicted(passage);
                     }
@@ -218,6 +218,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             }
             return;
         }
+        passage.rows = if d.flags.0 == 0 { Rows(0) } else { Rows::REUSED_PORTS };
         if !flow.head.watch.any(Watch::EMBRYONIC) && flow.head.closed == 0 {
             // On a live connection it may be anybody's; if it is answered, the answer begins the new one.
             passage.learn = NOTHING;

@@ -1,7 +1,8 @@
 //! Flows that give way before the sweep can have told of them: handed on through the ring, so that their records are not lost.
 //!
-//! Only what is worth a record takes this way: what was established, or had a finding. What the sweep has told of for certain does
-//! not; in doubt it is handed on, and the sweep knows better.
+//! Only what is worth a record takes this way: of the flows that lose their slot those that were established, as the slot's note
+//! says, so that a flood of requests fetches no line for it. What the sweep has told of for certain does not; in doubt it is handed
+//! on, and the sweep knows better.
 
 use super::{Engine, Ring, emit::copy};
 use crate::{
@@ -19,10 +20,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// Hands on the flow in the passage's slot, which goes to another.
     #[inline(always)]
     pub(super) fn evicted(&mut self, passage: &mut Passage) {
-        let Some(flow) = self.storage.flow(passage.index) else { return };
-        if flow.head.bits.0 & HeadBits::ESTABLISHED.0 | flow.head.told != 0 {
-            self.part(passage, 0);
-        }
+        self.part(passage, 0);
     }
 
     /// Hands on the passage's flow, whose addresses and ports go to a new connection.

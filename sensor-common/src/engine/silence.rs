@@ -3,9 +3,8 @@
 use super::{Engine, Ring};
 use crate::{
     detect::silence::{self, Silence},
-    flow::{Doubt, Watch, history},
+    flow::{Doubt, Watch},
     passage::Passage,
-    service::ServiceCounter,
     table::Storage,
     time::Clock,
 };
@@ -18,10 +17,6 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if silence::begins(flow, &passage.packet) {
             flow.head.watch.set(Watch::DOUBTED);
             extra.doubt.marks |= Doubt::SILENT;
-        }
-        if passage.packet.len > 0 {
-            history::note_repeated(flow, extra, passage.packet.sender());
-            passage.count(ServiceCounter::Retransmit, true);
         }
     }
 

@@ -26,14 +26,14 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     pub fn go_on(&mut self, stage: Stage, passage: &mut Passage) -> Option<Stage> {
         match stage {
             Stage::Tell => return self.tell_all(passage),
+            Stage::Analysis => return self.analyse(passage),
             Stage::Verdict => {
                 self.verdict(passage);
-                return Some(Stage::Tell);
+                return Some(Stage::Analysis);
             }
-            _ => {}
+            Stage::Reset | Stage::Handshake | Stage::Watched => {}
         }
-        passage.found = 0;
-        passage.also = 0;
+        passage.begin(0);
         self.take_time(passage);
         match stage {
             Stage::Reset => {
@@ -55,7 +55,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                     self.follow(passage);
                 }
             }
-            Stage::Watched | Stage::Tell | Stage::Verdict => {
+            Stage::Watched | Stage::Tell | Stage::Verdict | Stage::Analysis => {
                 self.oddity(passage);
                 self.chronicle(passage);
                 self.follow(passage);
@@ -63,11 +63,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                 self.doubt(passage);
             }
         }
-        if passage.found != 0 || matches!(stage, Stage::Handshake) {
-            return Some(Stage::Tell);
-        }
-        self.finish(passage);
-        None
+        Some(Stage::Analysis)
     }
 
     /// Tells what was found, and again if there is a second finding about the same segment.
@@ -99,16 +95,6 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     fn finish_handshake(&mut self, passage: &mut Passage) {
         self.learn(passage);
         self.promote(passage);
-        if passage.service != 0 {
-            self.account(passage);
-        }
-        self.note(passage);
-    }
-
-    /// The state learns from the segment.
-    #[inline(always)]
-    fn finish(&mut self, passage: &mut Passage) {
-        self.learn(passage);
         if passage.service != 0 {
             self.account(passage);
         }
@@ -170,6 +156,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         } else if passage.finding.kind == Kind::IdleThenSilence as u8 {
             self.listen_on(passage);
         }
+        self.warn_again(passage);
     }
 
     /// A reset: classify and judge. Nothing else of the state learns from it.

@@ -3,7 +3,7 @@
 entries! {
     IdleThenSilence: Notice to Warn, "after a long silence nothing is answered any more" {
         meaning: "The connection was idle for 30 s or more; the first segment after that, and three repetitions, were not answered: \
-            a device on the way has dropped its state without a word, or the host at the far end is gone.",
+            a device on the way has dropped its state without a word, or the host at the far end, or the way to it, is down.",
         evidence: "The last acknowledgment and the last segment of the other side before, then three repetitions of one segment, \
             100 ms or more apart, the third after a second or later. Warn where the side that repeats had opened the connection; \
             notice where it had not, or that is not known: clients go away without a word, servers hardly do. The gap is known \
@@ -12,11 +12,11 @@ entries! {
             "a firewall, translator or load balancer has forgotten the idle connection and drops what comes",
             "the host at the far end lost power, network or address",
         ],
-        benign: &["a loss that a repetition mends", "a loss without a silence before", "a silence under 30 s"],
+        benign: &["a loss that a repetition mends", "a side whose answers take another way, past the sensor", "a loss without a silence before", "a silence under 30 s"],
         next: &[
             "Do other connections between the same hosts live? Then it is the state of this one: compare the gap with the idle \
                 timeouts on the way.",
-            "If none does, look after the host at the far end.",
+            "If none does, look after the host at the far end and the way to it.",
             "Use TCP keep-alives at shorter intervals, or raise the timeout.",
         ],
         sources: &["vendors' documentation of idle timeouts", "RFC 5382 §5", "RFC 6298 §5"],

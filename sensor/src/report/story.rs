@@ -15,6 +15,7 @@ mod doubt;
 mod ecn;
 mod ending;
 mod handshake;
+mod performance;
 mod requests;
 mod rfc5961;
 mod silence;
@@ -59,18 +60,18 @@ impl Story {
 
 /// The story of a finding, if its kind has one.
 pub(super) fn of(finding: &Finding<'_>) -> Option<Story> {
-    [
+    let stories = [
         ending::story,
         bare_ack::story,
         doubt::story,
         ecn::story,
         handshake::story,
+        performance::story,
         requests::story,
         rfc5961::story,
         silence::story,
-    ]
-    .iter()
-    .find_map(|story| story(finding))
+    ];
+    stories.iter().find_map(|story| story(finding))
 }
 
 /// A finding in a few words, and whether they accuse somebody.

@@ -8,7 +8,7 @@ cases! {
         loss_without_idleness, mirrored_twice, answered_at_last, one_direction_falls_silent;
     HalfCloseTimeout: rejected_when_half_closed, last_fin_is_rejected, last_fin_is_not_answered, half_closed_and_answered,
         closed_just_before;
-    KeepAliveDead: keep_alives_into_nothing, gives_up_after_three, the_client_has_gone, keep_alives_are_answered, window_probes_back_off,
+    KeepAliveDead: keep_alives_into_nothing, gives_up_after_three, the_client_has_gone, keep_alives_are_answered, answered_unseen, window_probes_back_off,
         two_keep_alives_are_lost;
     IdleOneSideRst: the_server_was_never_told, told_at_once_and_goes_on;
 }
@@ -155,6 +155,12 @@ fn the_client_has_gone(s: Scenario) -> Scenario {
 
 fn keep_alives_are_answered(s: Scenario) -> Scenario {
     (0..10).fold(s.handshake().talk(2), |s, _| keep_alives(s, 1, 15_000).server_ack()).rst(|p| p)
+}
+
+/// The server's segments take another way, past the sensor; it has sent more meanwhile.
+fn answered_unseen(s: Scenario) -> Scenario {
+    let s = s.handshake().talk(2).from_server(PSH_ACK, |p| p.len(100).unseen()).ack();
+    keep_alives(s.after(45_000), 6, 15_000)
 }
 
 fn window_probes_back_off(s: Scenario) -> Scenario {

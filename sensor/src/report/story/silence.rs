@@ -17,8 +17,8 @@ pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
             let here = if cast.is_local(side.other()) {
                 "What was sent did arrive here, so look at this host: its firewall, its connection tracking, its load balancer."
             } else {
-                "Either something on the way has dropped its state of the connection without a word, or the host itself is \
-                 gone: this connection alone cannot tell which."
+                "Either something on the way has dropped its state of the connection without a word, or the host or the way \
+                 to it is down: this connection alone cannot tell which."
             };
             Story::of(kind, format!("idle for {silence}, then three repetitions and no answer from {other} in {second}"))
                 .what(format!(
@@ -30,7 +30,7 @@ pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
                 .next([
                     format!(
                         "Do other connections between {} and {} live at this moment? If so, the state was dropped; if none \
-                         does, the host is gone.",
+                         does, look after the host and the way to it.",
                         finding.src().ip(),
                         finding.dst().ip()
                     ),
