@@ -113,7 +113,9 @@ pub fn introduce(end: &mut End, packet: &Packet) {
     }
     if packet.flags.any(TcpFlags::SYN) {
         end.bits.set(Bits::ISN);
-        end.tos |= packet.list.rare & End::MARKS;
+        if packet.flags.is_syn() {
+            end.tos |= packet.rare() & End::MARKS;
+        }
         if packet.options.any(Options::WSCALE) {
             end.bits.set(Bits::WSCALE);
             end.wscale = if packet.wscale > 14 { 14 } else { packet.wscale };
@@ -158,7 +160,9 @@ pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool 
             d.wscale |= End::SEVERAL;
         }
         d.data = d.data.saturating_add(1);
-        d.tos |= packet.tos & End::MARKS;
+        if packet.tos & End::MARKS != 0 {
+            d.tos |= packet.tos & End::MARKS;
+        }
     }
     if end.after(d.nxt) {
         d.nxt = end;

@@ -1,7 +1,7 @@
 //! What the hosts of a live connection must doubt, and how they say so: challenge ACKs, acknowledgments out of range, ACKs that
 //! answer one another without end (RFC 5961, RFC 9293 §3.10.7.4).
 
-use super::anatomy::last_recorded;
+use super::anatomy::{RstClass, acked_lately, last_recorded};
 use crate::{
     flow::{Bits, End, Flow, Head, HeadBits, Segment, TcpFlags, Watch},
     passage::{Passage, Rule},
@@ -47,8 +47,11 @@ pub enum Provoked {
 /// those that say nothing new. From the sender's own line alone: this is asked of every segment.
 #[inline(always)]
 pub fn is_due(head: &Head, d: &End, packet: &Packet) -> bool {
-    let echo = packet.ack.0 == d.ack.0 && packet.len == 0 && d.segments & 7 == 7;
-    echo || (is_far(d, packet.ack.0) && head.bits.any(HeadBits::HANDSHAKE))
+    if packet.ack.0 == d.ack.0 {
+        packet.len == 0 && d.segments & 7 == 7
+    } else {
+        is_far(d, packet.ack.0) && head.bits.any(HeadBits::HANDSHAKE)
+    }
 }
 
 /// Whether an acknowledgment is further than the sender's largest window from its last: it cannot have been offered so much (ahead), or
@@ -66,13 +69,15 @@ fn reach(end: &End) -> u32 {
     end.max_window | 0xffff
 }
 
-/// Whether a segment's acknowledgment is out of range. Where the handshake was not seen, the window's scale is unknown.
+/// Whether a segment's acknowledgment is out of range. Where not both requests were seen, or one's options were forgotten, the window's
+/// scale is unknown.
 #[inline(always)]
 pub fn is_out(flow: &Flow, packet: &Packet) -> bool {
-    let d = &flow.ends[packet.sender()];
+    let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
     let counts = packet.flags.0 & (PLAIN.0 & !TcpFlags::FIN.0) == TcpFlags::ACK.0;
-    let known = flow.head.bits.any(HeadBits::HANDSHAKE) && flow.head.bits.any(HeadBits::ESTABLISHED);
-    counts && known && is_far(d, packet.ack.0)
+    let seen = d.bits.any(Bits::ISN) && r.bits.any(Bits::ISN) && flow.head.bits.any(HeadBits::ESTABLISHED);
+    let scaled = d.bits.any(Bits::SCALED) || !(d.bits.any(Bits::WSCALE) || r.bits.any(Bits::WSCALE));
+    counts && seen && scaled && is_far(d, packet.ack.0)
 }
 
 /// Whether two segments, both out of range, agree: then it was this sensor that missed something.
@@ -129,6 +134,19 @@ pub fn challenge(flow: &Flow, passage: &Passage, out: bool) -> Option<Provoked> 
     if out { Some(Provoked::ByAck) } else { None }
 }
 
+/// Whether a reset that answers an ACK confirms its sender's last one, which was not exact and so was challenged (RFC 5961 §3.2).
+#[inline(always)]
+pub fn confirms(flow: &Flow, packet: &Packet, class: u8) -> bool {
+    let (Some(last), Some(challenge)) =
+        (last_recorded(flow, packet.sender(), 1), last_recorded(flow, packet.receiver(), 1))
+    else {
+        return false;
+    };
+    let inexact = last.flags.any(TcpFlags::RST) && !acked_lately(flow, packet.receiver(), last.seq);
+    let bare = class == RstClass::Stateless as u8 && !packet.flags.any(TcpFlags::ACK);
+    bare && inexact && is_ack(challenge) && challenge.time.after(last.time) && challenge.ack.0 == packet.seq.0
+}
+
 /// Whether a plain ACK says what its side's last one said, to one of the other side that did so too, just before.
 ///
 /// Benign look-alikes: after a loss the other side sends data; keep-alives and window probes lie one byte back.
@@ -164,7 +182,7 @@ pub fn is_asked(flow: &Flow, packet: &Packet) -> bool {
     flow.head.watch.any(watched) || is_due(&flow.head, &flow.ends[packet.sender()], packet)
 }
 
-/// A stamp's successor in [`TOGETHER`].
+/// Whether challenge ACKs since then are counted together.
 #[inline(always)]
 pub fn together(now: Stamp, since: Stamp) -> bool {
     now.since(since) < TOGETHER

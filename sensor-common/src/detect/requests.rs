@@ -9,7 +9,7 @@ use crate::{
     wire::{OptionList, Packet},
 };
 
-/// What of a request made it refused: the event's detail. The first three are [`OptionList::rare`].
+/// What of a request made it refused: the event's detail. The first three are [`Packet::rare`].
 pub const FAST_OPEN: u32 = OptionList::FAST_OPEN as u32;
 /// See [`FAST_OPEN`].
 pub const MULTIPATH: u32 = OptionList::MULTIPATH as u32;
@@ -27,7 +27,7 @@ const SOON: u32 = 2_929_688;
 pub fn repeated(packet: &Packet, marks: u8) -> u8 {
     if marks & Doubt::PLAIN != 0 {
         0
-    } else if packet.list.rare != 0 || packet.len > 0 {
+    } else if packet.rare() != 0 || packet.len > 0 {
         Doubt::AGAIN
     } else {
         Doubt::PLAIN

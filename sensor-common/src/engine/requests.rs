@@ -2,7 +2,7 @@
 
 use super::{Engine, Ring};
 use crate::{
-    detect::{requests, timewait},
+    detect::{RstClass, doubt, requests, timewait},
     flow::{Doubt, End},
     kind::Kind,
     passage::{Passage, Rule},
@@ -52,10 +52,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
     }
 
-    /// What a reset, not yet noted, does to TIME_WAIT, or to Fast Open.
+    /// What a reset, not yet noted, does to TIME_WAIT, or to Fast Open; and whether it confirms another one.
     #[inline(never)]
     pub(super) fn cut(&mut self, passage: &mut Passage) {
         let Some(flow) = self.storage.flow(passage.index) else { return };
+        if doubt::confirms(flow, &passage.packet, passage.finding.class) {
+            passage.finding.class = RstClass::AfterChallenge as u8;
+        }
         let class = passage.finding.class;
         if passage.also == Kind::RstInsteadOfLastAck as u8 + 1 && timewait::assassinates(flow, &passage.packet, class) {
             passage.second(Kind::TwAssassination, Rule::Fact);

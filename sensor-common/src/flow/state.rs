@@ -239,7 +239,7 @@ impl End {
     /// Of [`End::wscale`], whose shift needs 4 bits only: it sent payload at more than one sequence number.
     pub const SEVERAL: u8 = 1 << 6;
     /// Of [`End::tos`]: the ECN bits of all its segments with payload; before its SYN is answered, the SYN's rare options
-    /// ([`crate::wire::OptionList::rare`]).
+    /// ([`crate::wire::Packet::rare`]).
     pub const MARKS: u8 = 3;
     /// Of [`End::wscale`]: its SYN had the IP-ID that ZMap gives every probe.
     pub const ZMAP: u8 = 1 << 5;

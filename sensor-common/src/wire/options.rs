@@ -53,8 +53,8 @@ pub struct OptionList {
     end: u8,
     /// Bytes to skip to the next option.
     skip: u8,
-    /// Options that few requests carry, of a SYN: none of the constants is 0; more than one come to [`OptionList::OTHER`].
-    pub rare: u8,
+    /// Options that few requests carry, of the last SYN that had any: none of the constants is 0; more than one come to [`OptionList::OTHER`].
+    pub(super) rare: u8,
 }
 
 impl OptionList {
@@ -143,6 +143,7 @@ pub(super) fn walk<F: Frame>(frame: &F, offset: usize, len: usize, packet: &mut 
             (19 | 29, _) => Options::AUTH,
             (2 | 3 | 4 | 8, _) => Options::MALFORMED,
             (5, _) if size & 7 != 2 => Options::MALFORMED,
+            // SACK, authentication (above) and those of every SYN are not rare.
             (5, _) => Options(0),
             (30, _) => {
                 list.rare |= OptionList::MULTIPATH;
@@ -246,6 +247,17 @@ mod tests {
             assert_eq!(walked(&list).options.0, Options::MALFORMED.0, "{list:?}");
         }
         assert_eq!(walked(&[1, 1, 1, 8]).options.0, Options::MALFORMED.0, "kind without a length");
+    }
+
+    #[test]
+    fn rare_options_are_told_apart() {
+        let rare = |list: &[u8]| walked(list).list.rare;
+        assert_eq!(rare(&[2, 4, 5, 0xb4, 5, 2, 1, 1]), 0, "a misplaced SACK is not rare");
+        assert_eq!(rare(&[34, 2, 1, 1]), OptionList::FAST_OPEN);
+        assert_eq!(rare(&[30, 4, 0, 0]), OptionList::MULTIPATH);
+        assert_eq!(rare(&[253, 4, 0xf9, 0x89]), OptionList::OTHER);
+        assert_eq!(rare(&[34, 2, 1, 1, 30, 4, 0, 0]), OptionList::OTHER, "more than one");
+        assert_eq!(walked(&[30, 4, 0, 0]).rare(), 0, "without a segment size nothing is said");
     }
 
     #[test]

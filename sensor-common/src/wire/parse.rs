@@ -94,6 +94,12 @@ impl Packet {
         SeqNumber(self.seq.0.wrapping_add(self.len).wrapping_add(syn + fin))
     }
 
+    /// Rare options of a SYN: see [`OptionList::rare`]. One that has not even a segment size has no options that were read.
+    #[inline(always)]
+    pub const fn rare(&self) -> u8 {
+        if self.options.any(Options::MSS) { self.list.rare } else { 0 }
+    }
+
     /// What the recorder keeps of it.
     #[inline(always)]
     pub const fn segment(&self, time: Stamp) -> Segment {
@@ -168,8 +174,8 @@ pub fn parse<F: Frame>(
     packet.tsval = 0;
     packet.tsecr = 0;
     packet.wscale = 0;
-    packet.list.rare = 0;
     packet.odd = Odd(0);
+    packet.list.rare = 0;
     // Read while the header is at hand: the kernel's verifier need not remember where it was.
     let (held, urgent) = (be16(tcp, 12), be16(tcp, 18));
     if header_len > 20 {

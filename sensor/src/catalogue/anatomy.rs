@@ -63,14 +63,14 @@ entries! {
         sources: &["RFC 9293 §3.10.7.3"],
     }
     RstAfterChallenge: Info to Info, "the peer confirms that it has no such connection" {
-        meaning: "A peer that lost its state asked anew with a SYN, was sent a challenge ACK, and confirms that it has no such \
-            connection.",
+        meaning: "A peer that lost its state asked anew with a SYN, or sent a reset that was not exact; it was sent a challenge ACK \
+            (see `challenge-ack`), and confirms that it has no such connection.",
         evidence: "No ACK flag, the sequence number is one that the other side acknowledged, and the side's last segment before it \
-            was a SYN.",
-        causes: &["the peer restarted, and used the same port again"],
+            was a SYN, or a reset of another number that a plain ACK with this one has answered.",
+        causes: &["the peer restarted, and used the same port again", "it aborted while its last data were lost"],
         benign: &["this is how TCP recovers: a new connection should follow"],
         next: &["Did the peer restart?"],
-        sources: &["RFC 5961 §4"],
+        sources: &["RFC 5961 §3.2, §4"],
     }
     RstNonconforming: Notice to Alert, "a shape that no stack makes here" {
         meaning: "No TCP stack gives a reset these numbers in this situation.",

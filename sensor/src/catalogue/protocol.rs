@@ -161,7 +161,7 @@ entries! {
     }
     RstBruteForce: Alert to Alert, "resets that try one number after another" {
         meaning: "Resets outside of the window with many numbers: somebody guesses.",
-        evidence: "Ten with different numbers within 10 s of each other.",
+        evidence: "Ten with different numbers within 10 s of each other. The explanation says how likely it is that one of so many blind guesses falls into the window.",
         causes: &["a blind attack on this connection"],
         next: &["Where do they come from: which TTL, which interface?", "Filter spoofed sources at the edge (BCP 38), or protect long connections by TCP-AO, MD5 or GTSM."],
         ..Rfc5961RstInWindow

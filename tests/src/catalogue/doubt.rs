@@ -3,11 +3,11 @@
 use sensor_common::flow::TcpFlags;
 
 use super::cases;
-use crate::scenario::{ACK, FIN_ACK, PSH_ACK, Scenario, finding};
+use crate::scenario::{ACK, FIN_ACK, PSH_ACK, Scenario, Who, finding};
 
 cases! {
     ChallengeAck: syn_is_challenged, reset_in_the_window_is_challenged, data_out_of_range_is_challenged, client_lost_its_state,
-        acknowledges_the_data_before, reset_is_exact, fin_is_repeated;
+        reset_is_confirmed, acknowledges_the_data_before, resets_to_one_ack_after_another, reset_is_exact, fin_is_repeated;
     ChallengeAckStorm: asked_again_and_again, ten_are_allowed, spread_over_time;
     AckLoop: both_insist, stale_remnant, duplicates_after_a_loss, keep_alives_do_not_loop, window_probes, window_opens_and_closes,
         slow_repetition, doubled_on_the_wire, fewer_than_twenty;
@@ -58,6 +58,30 @@ fn client_lost_its_state(s: Scenario) -> Scenario {
         .expect(finding("challenge-ack").info().detail([0, 1]))
         .from_client(TcpFlags::RST, move |p| p.forged().raw_seq(ack).raw_ack(0).win(0).bare())
         .expect(finding("rst-after-challenge").info())
+}
+
+/// The client's last data were lost; it aborts, is challenged, and confirms (RFC 5961 §3.2).
+fn reset_is_confirmed(s: Scenario) -> Scenario {
+    let s = s.handshake().talk(2);
+    let (_, ack) = s.next_numbers();
+    s.rst(|p| p.forged().seq_by(5000))
+        .expect(finding("rfc5961-rst-inwindow").info())
+        .server_ack()
+        .expect(finding("challenge-ack").info().detail([0, 2]))
+        .from_client(TcpFlags::RST, move |p| p.forged().raw_seq(ack).raw_ack(0).win(0).bare())
+        .expect(finding("rst-after-challenge").info())
+}
+
+/// A host without the connection: each of its resets is exact for what it answers.
+fn resets_to_one_ack_after_another(s: Scenario) -> Scenario {
+    s.handshake()
+        .talk(2)
+        .from_server(ACK, |p| p.ack_by(-50))
+        .socketless(Who::Client, |p| p)
+        .expect(finding("rst-stateless").info())
+        .server_ack()
+        .socketless(Who::Client, |p| p)
+        .expect(finding("rst-stateless").info())
 }
 
 fn acknowledges_the_data_before(s: Scenario) -> Scenario {

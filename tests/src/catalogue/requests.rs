@@ -6,7 +6,7 @@ use super::{
     cases,
     ecn::{ECN_SYN, GRANT, others},
 };
-use crate::scenario::{ACK, FIN_ACK, PSH_ACK, RST_ACK, SYN_ACK, Scenario, Who, finding};
+use crate::scenario::{ACK, FIN_ACK, PSH_ACK, RST_ACK, SYN_ACK, Scenario, Seat, Who, finding};
 
 cases! {
     SynSentRstLoop: three_rounds, two_rounds, copies_of_one_answer;
@@ -15,7 +15,7 @@ cases! {
         higher_number_is_refused, newer_timestamp_is_refused, client_closed_first, lower_number_is_accepted,
         lower_number_is_lost_once;
     EcnSynDrop: never_answered_with_ecn, lost_once_with_ecn, lost_where_ecn_works;
-    EcnBleach: never_marked, marked_once, never_agreed, too_little_to_tell, from_this_host;
+    EcnBleach: never_marked, server_never_marks, marked_once, never_agreed, too_little_to_tell, from_this_host;
     Rfc3360RstOnOption: multipath_is_refused, fast_open_is_refused, unknown_option_is_refused, ecn_is_refused_once,
         refused_with_the_option_kept, plain_request_is_refused, known_options_are_refused;
     TfoDataIgnored: data_not_acknowledged, data_acknowledged, retried_without_data;
@@ -173,6 +173,12 @@ fn sends(s: Scenario, n: usize, marked: usize) -> Scenario {
 
 fn never_marked(s: Scenario) -> Scenario {
     sends(s, 8, 99).expect(finding("ecn-bleach").info().detail([0, 8])).server_fin().ack()
+}
+
+/// Its SYN-ACK carries a cookie, which is no mark.
+fn server_never_marks(s: Scenario) -> Scenario {
+    let s = s.seat(Seat::Client).from_client(ECN_SYN, |p| p).from_server(GRANT, |p| p.options(FAST_OPEN)).ack();
+    (0..9).fold(s, |s, _| s.server_data(100).ack()).server_fin().expect(finding("ecn-bleach").info().detail([0, 9]))
 }
 
 fn marked_once(s: Scenario) -> Scenario {

@@ -1,6 +1,6 @@
 //! What a live connection must doubt, and how its hosts say so.
 
-use sensor_common::{detect::doubt::Provoked, kind::Kind};
+use sensor_common::{detect::doubt::Provoked, flow::Segment, kind::Kind};
 
 use super::{Story, after};
 use crate::report::Finding;
@@ -10,7 +10,8 @@ pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
     let [first, second] = finding.event.detail;
     Some(match kind {
         Kind::ChallengeAck => {
-            Story::of(kind, format!("challenge ACK {} after {}", after(first), provoked(second))).what(format!(
+            let delay = if first == 0 { "at once".to_owned() } else { format!("{} later", after(first)) };
+            Story::of(kind, format!("answers {} by a challenge ACK {delay}", provoked(second))).what(format!(
                 "{src} answered {} by a challenge ACK: it repeats its numbers and changes nothing. If {dst} has no such \
                  connection, it resets it by these numbers; if it has, somebody else made that segment, or it came late.",
                 provoked(second)
@@ -28,27 +29,51 @@ pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
         Kind::AckLoop => Story::of(kind, format!("{first} ACKs in turn, always the same: both sides insist"))
             .what(format!(
                 "{src} and {dst} answer each other's ACKs, always by the same ones, {first} in a row and each at once. They \
-                 no longer agree on where the stream stands, and nothing else gets through."
+                 no longer agree on where the stream stands, and nothing else gets through.{}",
+                disagreement(finding)
             ))
             .not("A loss: no data are on their way.")
             .not("Keep-alives or window probes: those lie one byte back."),
-        Kind::Rfc5961AckRange => Story::of(
-            kind,
-            format!("acknowledges {} off its sender's last, who goes on as before", bytes(first.cast_signed())),
-        )
-        .what(format!(
-            "A segment in the name of {src} acknowledged {} than {src} had acknowledged, more than a window away, and its \
-             next segment took that back. Somebody who does not know the connection's numbers made it; {dst} should have \
-             thrown it away.",
-            if first.cast_signed() > 0 {
-                format!("{} more", bytes(first.cast_signed()))
-            } else {
-                format!("{} less", bytes(first.cast_signed()))
-            }
-        ))
-        .not("Segments that the sensor missed: the next one would agree with it."),
+        Kind::Rfc5961AckRange => {
+            let off = first.cast_signed();
+            let than = if off > 0 { "more" } else { "less" };
+            Story::of(kind, format!("acknowledges {} {than} than its sender, who goes on as before", bytes(off)))
+                .what(format!(
+                    "A segment in the name of {src} acknowledged {} {than} than {src} had, far more than a window, and its next \
+                     segment took that back.{} Somebody who does not know the connection's numbers made it; {dst} should \
+                     have thrown it away.",
+                    bytes(off),
+                    if never_sent(finding) { " This host has never sent so much." } else { "" }
+                ))
+                .not("Segments that the sensor missed: the next one would agree with it.")
+        }
         _ => return None,
     })
+}
+
+/// By how much one side is ahead of what the other says it has sent, where the two say so.
+fn disagreement(finding: &Finding<'_>) -> String {
+    let (one, other) = (finding.event.segment, finding.rows.iter().rev().find(|row| row.side != finding.side));
+    let Some(other) = other.map(|row| row.segment) else { return String::new() };
+    let ahead = |by: &Segment, of: &Segment| by.ack.since(of.seq);
+    let (src, dst) = (finding.src(), finding.dst());
+    let told = |who, whose, off| {
+        format!(" {who} acknowledges {} more than {whose} has sent: somebody else sent those in its name.", bytes(off))
+    };
+    if ahead(&other, &one) > 0 {
+        told(dst, src, ahead(&other, &one))
+    } else if ahead(&one, &other) > 0 {
+        told(src, dst, ahead(&one, &other))
+    } else {
+        String::new()
+    }
+}
+
+/// Whether a segment acknowledges what this host, whose every segment is seen, has not sent.
+fn never_sent(finding: &Finding<'_>) -> bool {
+    let (event, other) = (finding.event, finding.side.other());
+    let here = event.flow.head.local() == Some(other);
+    here && event.segment.ack.after(event.flow.ends[other as usize].nxt)
 }
 
 /// What a challenge answers.

@@ -5,7 +5,7 @@ use sensor_common::{
     kind::Kind,
 };
 
-use super::{Story, after, ecn::handshakes};
+use super::{Story, after, ecn::handshakes, since_close};
 use crate::report::Finding;
 
 pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
@@ -23,7 +23,7 @@ pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
             .not("The client's fault: its resets are right (RFC 9293 §3.10.7.3)."),
         Kind::TwAssassination => Story::of(kind, "ends the TIME_WAIT of the side that closed first")
             .not("A connection that was cut off: it was over, and all of it acknowledged."),
-        Kind::TwReuseRefused => Story::of(kind, "port in TIME_WAIT used again, neither number nor timestamp newer: refused")
+        Kind::TwReuseRefused => refused(finding)
             .not("Overload: a full queue answers nothing, or with a SYN-ACK.")
             .not("A closed port: that would be refused by a reset."),
         Kind::EcnSynDrop => Story::of(
@@ -44,7 +44,7 @@ pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
             ))
         }
         Kind::TfoDataIgnored => {
-            Story::of(kind, format!("{second} bytes on the SYN ignored, {} later", after(first)))
+            Story::of(kind, format!("{second} bytes on the SYN are not acknowledged with it"))
         }
         Kind::TfoSynDrop => Story::of(
             kind,
@@ -53,6 +53,27 @@ pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
         Kind::TfoBlackhole => Story::of(kind, "reset right after the data that came with the SYN"),
         _ => return None,
     })
+}
+
+/// A port in TIME_WAIT, by what came of the SYN: an answer with the old numbers, or silence.
+fn refused(finding: &Finding<'_>) -> Story {
+    let (event, asks) = (finding.event, finding.event.segment.flags.is_syn());
+    let client = if asks { finding.side } else { finding.side.other() };
+    let (old, new) = (event.flow.head.tomb_nxt[client as usize], event.flow.ends[client as usize].isn);
+    let below = old.since(new);
+    let what = if asks { "three SYNs unanswered" } else { "answered with the old numbers" };
+    let since = if asks { String::new() } else { since_close(event.detail[0]) };
+    let (ours, theirs) = if asks { (finding.src(), finding.dst()) } else { (finding.dst(), finding.src()) };
+    Story::of(
+        finding.kind,
+        format!("port in TIME_WAIT used again{since}, number {below} below and timestamp not newer: {what}"),
+    )
+    .what(format!(
+        "{theirs} closed the last connection with {ours} first, and keeps it in TIME_WAIT. The new SYN has nothing \
+         that shows it to be newer: its number lies {below} below the old connection's last, and its timestamp is not \
+         newer, or there is none. {}",
+        if asks { "Three have gone unanswered." } else { "So it is refused: the plain ACK repeats the old numbers." }
+    ))
 }
 
 /// What was rare in a request.

@@ -5,6 +5,12 @@ use sensor_common::kind::Kind;
 use super::Story;
 use crate::report::Finding;
 
+/// How likely it is that one of so many blind guesses falls into the window (RFC 4953): where it is small, their sum.
+fn odds(guesses: u32, window: u32) -> String {
+    let percent = (f64::from(guesses) * f64::from(window) / 2_f64.powi(32) * 100.0).min(100.0);
+    if percent < 0.01 { "below 0.01 %".to_owned() } else { format!("about {percent:.2} %") }
+}
+
 pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
     let (src, dst, kind) = (finding.src(), finding.dst(), finding.kind);
     let [off, before] = finding.event.detail;
@@ -27,8 +33,10 @@ pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
             Story::of(kind, format!("{} resets, and the numbers keep changing: somebody guesses", before + 1)).what(
                 format!(
                     "Somebody sprays resets at {dst} in the name of {src}: {} so far, each with another number, none in the \
-                     window. The receiver ignores them until one fits.",
-                    before + 1
+                     window. The receiver ignores them until one fits. Had they been blind, the chance that one of them fell \
+                     into its window by now was {}.",
+                    before + 1,
+                    odds(before + 1, finding.event.flow.ends[finding.side.other() as usize].max_window)
                 ),
             )
         }
