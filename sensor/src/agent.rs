@@ -29,6 +29,7 @@ use crate::{
         strips_vlans,
     },
     report::{PacketFile, Place, Reporter, Style, WallClock},
+    seal::{Needs, seal},
 };
 
 /// How long the reader of stdout may take to let the last lines go.
@@ -52,10 +53,13 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     agent.records = options.records;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
+    let mut needs = Needs { hot_plug: options.keep_caps, ..Needs::default() };
     for interface in &interfaces {
         let attached = agent.attach(interface, options.mode.into())?;
+        needs.clsact |= attached.is_clsact();
         warn(&format!("watching {attached}"));
     }
+    agent.seal = Some(needs);
     let duration = options.duration.map(Duration::from_secs);
     agent.watch(&runtime, options.report.style(), packets, async {
         tokio::select! {
@@ -120,6 +124,8 @@ pub struct Agent {
     present: Vec<Presence>,
     /// Whether connections that ended are told of, too.
     records: bool,
+    /// What is still needed once it watches; the rest is given up. None for a process that has other things to do.
+    seal: Option<Needs>,
 }
 
 impl Agent {
@@ -129,7 +135,8 @@ impl Agent {
     ///
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
-        Ok(Self { kernel: Kernel::load(options)?, interfaces: HashMap::new(), present: Vec::new(), records: false })
+        let kernel = Kernel::load(options)?;
+        Ok(Self { kernel, interfaces: HashMap::new(), present: Vec::new(), records: false, seal: None })
     }
 
     /// Attaches to an interface of the calling thread's network namespace.
@@ -159,11 +166,18 @@ impl Agent {
         let clock = WallClock::matching(monotonic(), SystemTime::now());
         let names = std::mem::take(&mut self.interfaces);
         let present = std::mem::take(&mut self.present);
-        let (sweep, swept) = Records::start(self.kernel.table()?, self.records).map_err(Failure::Loop)?;
-        let (drained, writer, gone) = runtime.block_on(async {
+        let table = self.kernel.table()?;
+        let (sweep, drained, writer, gone) = runtime.block_on(async {
             let (mut drain, records) = Drain::new(self.kernel.events()?).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
+            // All that takes rights is done, and no other thread runs yet.
+            let kernel = &self.kernel;
+            let sealed = self.seal.take().map(|needs| seal(&needs, || kernel.counters().is_ok()));
+            if let Some(missing) = sealed.as_ref().and_then(|sealed| sealed.layers.missing()) {
+                warn(&missing);
+            }
+            let (sweep, swept) = Records::start(table, self.records).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets);
             let writer = write((records, swept), reporter, names, failed).map_err(Failure::Loop)?;
@@ -176,7 +190,7 @@ impl Agent {
             }
             self.kernel.detach();
             drain.empty();
-            Ok::<_, Failure>((drain.drained(), writer, gone))
+            Ok::<_, Failure>((sweep, drain.drained(), writer, gone))
         })?;
         let swept = sweep.end();
         let counters = self.kernel.counters()?;

@@ -64,6 +64,9 @@ pub struct Attach {
     /// Tell also of each connection that ended: who, how, how much.
     #[arg(long)]
     pub records: bool,
+    /// Keep CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON after attaching, to attach to interfaces that come later.
+    #[arg(long)]
+    pub keep_caps: bool,
     /// How to report.
     #[command(flatten)]
     pub report: Report,

@@ -15,6 +15,7 @@ pub mod lab;
 pub mod replay;
 pub mod report;
 pub mod schema;
+pub mod seal;
 pub mod sweep;
 #[cfg(feature = "trace")]
 mod trace;

@@ -10,6 +10,7 @@ mod flows;
 mod hooks;
 mod output;
 mod privilege;
+mod seal;
 mod stop;
 mod write;
 
