@@ -6,6 +6,7 @@ use std::{
     collections::HashMap,
     future::Future,
     io::{self, BufWriter, Write},
+    sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
 };
@@ -28,6 +29,7 @@ use crate::{
         Attached, Drain, Drained, Kernel, KernelError, Mode, Options, Presence, default_interface, interface_index,
         strips_vlans,
     },
+    observe::{Board, Observer, Source},
     report::{PacketFile, Place, Reporter, Style, WallClock},
     seal::{Needs, seal},
 };
@@ -46,6 +48,7 @@ const ROUND: Duration = Duration::from_secs(1);
 pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let interfaces = chosen(&options.interfaces)?;
     let packets = options.report.packets(None)?;
+    let observer = Observer::open(options.metrics)?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces.iter().any(|interface| strips_vlans(interface));
     let mut agent =
@@ -60,6 +63,13 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         warn(&format!("watching {attached}"));
     }
     agent.seal = Some(needs);
+    if let Some(cause) = observer.deaf() {
+        warn(&format!("sensor status will not find this sensor ({cause})"));
+    }
+    if let Some(address) = observer.metrics() {
+        warn(&format!("metrics at http://{address}/metrics"));
+    }
+    agent.observer = Some(observer);
     let duration = options.duration.map(Duration::from_secs);
     agent.watch(&runtime, options.report.style(), packets, async {
         tokio::select! {
@@ -126,6 +136,9 @@ pub struct Agent {
     records: bool,
     /// What is still needed once it watches; the rest is given up. None for a process that has other things to do.
     seal: Option<Needs>,
+    /// Who answers for it, if anybody may ask.
+    observer: Option<Observer>,
+    board: Arc<Board>,
 }
 
 impl Agent {
@@ -136,7 +149,8 @@ impl Agent {
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
         let kernel = Kernel::load(options)?;
-        Ok(Self { kernel, interfaces: HashMap::new(), present: Vec::new(), records: false, seal: None })
+        let (interfaces, present, board) = Default::default();
+        Ok(Self { kernel, interfaces, present, records: false, seal: None, observer: None, board })
     }
 
     /// Attaches to an interface of the calling thread's network namespace.
@@ -148,6 +162,7 @@ impl Agent {
         let attached = self.kernel.attach(interface, mode)?;
         self.interfaces.insert(attached.ifindex, attached.interface.clone());
         self.present.extend(Presence::of(&attached));
+        self.board.watch(&attached);
         Ok(attached)
     }
 
@@ -166,7 +181,10 @@ impl Agent {
         let clock = WallClock::matching(monotonic(), SystemTime::now());
         let names = std::mem::take(&mut self.interfaces);
         let present = std::mem::take(&mut self.present);
-        let table = self.kernel.table()?;
+        // Mapped once: its pages count as memory of the process each time.
+        let table = Arc::new(self.kernel.table()?);
+        let readings = self.kernel.readings(Arc::clone(&table))?;
+        let board = Arc::clone(&self.board);
         let (sweep, drained, writer, gone) = runtime.block_on(async {
             let (mut drain, records) = Drain::new(self.kernel.events()?).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
@@ -177,14 +195,19 @@ impl Agent {
             if let Some(missing) = sealed.as_ref().and_then(|sealed| sealed.layers.missing()) {
                 warn(&missing);
             }
-            let (sweep, swept) = Records::start(table, self.records).map_err(Failure::Loop)?;
+            let layers = sealed.as_ref().map(|sealed| sealed.layers.clone());
+            let source =
+                Source { board: board.clone(), account: drain.account(), readings, layers, started: SystemTime::now() };
+            let observer = self.observer.take().map(|observer| observer.start(source));
+            let _observing = observer.transpose().map_err(Failure::Loop)?;
+            let (sweep, swept) = Records::start(table, self.records, board.clone()).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets);
-            let writer = write((records, swept), reporter, names, failed).map_err(Failure::Loop)?;
+            let writer = write((records, swept), reporter, names, failed, board.clone()).map_err(Failure::Loop)?;
             let mut gone = None;
             tokio::select! {
                 end = drain.run() => end.map_err(Failure::Loop)?,
-                last = all_gone(present) => gone = Some(last),
+                last = all_gone(present, &board) => gone = Some(last),
                 () = until => {}
                 _ = &mut failure => {}
             }
@@ -203,12 +226,13 @@ impl Agent {
 }
 
 /// Completes with the name of the last interface when it goes away; never where there was none.
-async fn all_gone(mut present: Vec<Presence>) -> String {
+async fn all_gone(mut present: Vec<Presence>, board: &Board) -> String {
     let mut round = time::interval(ROUND);
     loop {
         round.tick().await;
         for gone in present.extract_if(.., |presence| presence.is_gone()).collect::<Vec<_>>() {
             warn(&format!("{} is gone and no longer watched", gone.interface()));
+            board.gone(gone.interface());
             if present.is_empty() {
                 return gone.interface().into();
             }
@@ -223,6 +247,7 @@ fn write<W: Write + Send + 'static>(
     mut reporter: Reporter<W>,
     names: HashMap<u32, String>,
     failed: oneshot::Sender<()>,
+    board: Arc<Board>,
 ) -> io::Result<JoinHandle<io::Result<Reporter<W>>>> {
     // For waiting alone: the thread may block, and does so on stdout.
     let runtime = Builder::new_current_thread().build()?;
@@ -231,18 +256,24 @@ fn write<W: Write + Send + 'static>(
         let _failed = failed;
         let place = |link: LinkId| Place { interface: names.get(&link.ifindex).map(String::as_str), frame: None };
         while let Some(news) = runtime.block_on(next(&mut events, &mut swept)) {
-            match news {
-                News::Event(record) => {
-                    if let Some(event) = Event::decode(&record) {
-                        reporter.event(&event, place(event.flow.head.key.link))?;
-                    }
+            board.begin();
+            let finding = match &news {
+                News::Event(record) => Event::decode(record),
+                News::Swept(Swept::Found(event)) => Some(**event),
+                News::Swept(Swept::Ended(record)) => {
+                    reporter.record(record, place(record.key.link))?;
+                    board.record();
+                    None
                 }
-                News::Swept(Swept::Found(event)) => reporter.event(&event, place(event.flow.head.key.link))?,
-                News::Swept(Swept::Ended(record)) => reporter.record(&record, place(record.key.link))?,
+            };
+            if let Some(event) = finding {
+                reporter.event(&event, place(event.flow.head.key.link))?;
+                board.finding(&event, Duration::from_nanos(monotonic().saturating_sub(event.time)));
             }
             if events.is_empty() && swept.is_empty() {
                 reporter.flush()?;
             }
+            board.end(reporter.written());
         }
         Ok(reporter)
     })

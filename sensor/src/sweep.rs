@@ -93,6 +93,12 @@ struct Mark {
 #[derive(Debug)]
 pub struct Sweeper {
     marks: Box<[Mark]>,
+    known: Known,
+}
+
+/// What a sweeper knows of flows that left the table.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
     /// Flows replaced before the first sweep.
     before: u64,
     /// Told flows whose slot went to another.
@@ -101,11 +107,18 @@ pub struct Sweeper {
     renewed: u64,
 }
 
+impl Known {
+    /// Flows of which no record was told, as far as is known: replaced or begun anew between two sweeps.
+    pub fn missed(&self, cpu: &Cpu) -> u64 {
+        evicted(cpu).saturating_sub(self.before).saturating_sub(self.replaced) + self.renewed
+    }
+}
+
 impl Sweeper {
     /// For a table of so many buckets, whose counters are at `cpu`.
     pub fn new(buckets: usize, cpu: &Cpu) -> Self {
         let marks = vec![Mark::default(); buckets * WAYS].into_boxed_slice();
-        Self { marks, before: evicted(cpu), replaced: 0, renewed: 0 }
+        Self { marks, known: Known { before: evicted(cpu), ..Known::default() } }
     }
 
     /// Walks the table once: judges what is at rest, and adds to `ended` the records of what is over, in order of their end.
@@ -134,7 +147,12 @@ impl Sweeper {
 
     /// Flows of which no record was told, as far as is known: replaced or begun anew between two sweeps.
     pub fn missed(&self, cpu: &Cpu) -> u64 {
-        (evicted(cpu) - self.before).saturating_sub(self.replaced) + self.renewed
+        self.known.missed(cpu)
+    }
+
+    /// What [`Sweeper::missed`] goes by.
+    pub fn known(&self) -> Known {
+        self.known
     }
 
     /// Shows each slot that is taken, with its note and the nanoseconds since, to `visit`.
@@ -148,7 +166,7 @@ impl Sweeper {
                 }
                 let mark = &mut self.marks[index];
                 if mark.tag != tag {
-                    self.replaced += u64::from(mark.told);
+                    self.known.replaced += u64::from(mark.told);
                     *mark = Mark { tag, ..Mark::default() };
                 }
                 visit(self, index, note, u64::from(Note(note).idle(seconds(now))) << 30);
@@ -161,10 +179,10 @@ impl Sweeper {
         let mark = &mut self.marks[index];
         if mark.first != flow.head.first {
             if flow.head.bits.any(HeadBits::TOMBSTONE) {
-                self.renewed += u64::from(mark.first != 0 && !mark.told);
+                self.known.renewed += u64::from(mark.first != 0 && !mark.told);
             } else {
                 // It lost its slot in between.
-                self.replaced += u64::from(mark.told);
+                self.known.replaced += u64::from(mark.told);
             }
             *mark = Mark { tag: mark.tag, first: flow.head.first, ..Mark::default() };
         }

@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -13,6 +16,7 @@ use tokio::sync::mpsc;
 use super::monotonic;
 use crate::{
     kernel::Table,
+    observe::{self, Board},
     sweep::{Findings, Slots as _, Sweeper},
 };
 
@@ -48,11 +52,16 @@ struct Account {
 
 impl Records {
     /// Sweeps a table whose counters are still at zero; what it finds arrives in the queue, and records where they are `wanted`.
-    pub(super) fn start(table: Table, wanted: bool) -> io::Result<(Self, mpsc::Receiver<Swept>)> {
+    pub(super) fn start(
+        table: Arc<Table>,
+        wanted: bool,
+        board: Arc<Board>,
+    ) -> io::Result<(Self, mpsc::Receiver<Swept>)> {
         let (queue, swept) = mpsc::channel(QUEUE);
         let (stop, stopped) = channel();
-        let thread =
-            std::thread::Builder::new().name("sweep".into()).spawn(move || sweep(&table, &queue, &stopped, wanted))?;
+        let thread = std::thread::Builder::new()
+            .name("sweep".into())
+            .spawn(move || sweep(&table, &queue, &stopped, wanted, &board))?;
         Ok((Self { stop, thread }, swept))
     }
 
@@ -64,7 +73,7 @@ impl Records {
     }
 }
 
-fn sweep(table: &Table, queue: &mpsc::Sender<Swept>, stopped: &Receiver<()>, wanted: bool) -> Account {
+fn sweep(table: &Table, queue: &mpsc::Sender<Swept>, stopped: &Receiver<()>, wanted: bool, board: &Board) -> Account {
     let mut account =
         Account { sweeper: Sweeper::new(table.buckets(), &Cpu::default()), wanted, found: 0, told: 0, lost: 0 };
     let (mut rest, mut ended) = (Findings::default(), Vec::new());
@@ -79,6 +88,8 @@ fn sweep(table: &Table, queue: &mpsc::Sender<Swept>, stopped: &Receiver<()>, wan
                 Err(_) => account.lost += 1,
             }
         }
+        let Account { sweeper, found, told, lost, .. } = &account;
+        board.sweep(observe::Swept { found: *found, told: *told, lost: *lost, known: sweeper.known() });
         if last {
             return account;
         }

@@ -66,6 +66,8 @@ const FREE: &[c_long] = &[
     libc::SYS_sched_getaffinity,
     libc::SYS_gettid,
     libc::SYS_getpid,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,

@@ -8,6 +8,7 @@ mod demo;
 mod figures;
 mod flows;
 mod hooks;
+mod observe;
 mod output;
 mod privilege;
 mod seal;
