@@ -257,18 +257,19 @@ fn write<W: Write + Send + 'static>(
         let place = |link: LinkId| Place { interface: names.get(&link.ifindex).map(String::as_str), frame: None };
         while let Some(news) = runtime.block_on(next(&mut events, &mut swept)) {
             board.begin();
-            let finding = match &news {
-                News::Event(record) => Event::decode(record),
-                News::Swept(Swept::Found(event)) => Some(**event),
+            let (finding, fresh) = match &news {
+                News::Event(record) => (Event::decode(record), true),
+                News::Swept(Swept::Found(event)) => (Some(**event), false),
                 News::Swept(Swept::Ended(record)) => {
                     reporter.record(record, place(record.key.link))?;
                     board.record();
-                    None
+                    (None, false)
                 }
             };
             if let Some(event) = finding {
                 reporter.event(&event, place(event.flow.head.key.link))?;
-                board.finding(&event, Duration::from_nanos(monotonic().saturating_sub(event.time)));
+                let age = Duration::from_nanos(monotonic().saturating_sub(event.time));
+                board.finding(&event, fresh.then_some(age));
             }
             if events.is_empty() && swept.is_empty() {
                 reporter.flush()?;

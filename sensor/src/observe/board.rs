@@ -51,7 +51,7 @@ pub struct Swept {
     pub known: Known,
 }
 
-/// How long findings took from their segment to the report.
+/// How long the kernel's findings took from their segment to the report.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Latency {
     /// By upper bound, the last without one; not cumulated.
@@ -121,11 +121,12 @@ impl Board {
         lock(&self.told).busy = Some(Instant::now());
     }
 
-    /// It has told a finding that is `age` old.
-    pub fn finding(&self, event: &Event, age: Duration) {
+    /// It has told a finding, which was `age` old; one at rest is as old as its rest, and has none.
+    pub fn finding(&self, event: &Event, age: Option<Duration>) {
         let Some(kind) = event.kind() else { return };
         let mut told = lock(&self.told);
         *told.findings.entry((event.severity(), kind)).or_default() += 1;
+        let Some(age) = age else { return };
         let slot = BOUNDS.iter().position(|bound| age.as_secs_f64() <= *bound).unwrap_or(BOUNDS.len());
         told.latency.counts[slot] += 1;
         told.latency.sum += age;

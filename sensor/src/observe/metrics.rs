@@ -120,8 +120,12 @@ fn findings(text: &mut Text, snapshot: &Snapshot) {
     for ((kind, severity), count) in counts {
         family.add(&[("kind", kind), ("severity", severity)], count);
     }
-    text.family("sensor_finding_latency_seconds", Type::Histogram, "From a finding's segment to its report.")
-        .histogram(&BOUNDS, &snapshot.latency.counts, snapshot.latency.sum);
+    text.family(
+        "sensor_finding_latency_seconds",
+        Type::Histogram,
+        "From a segment to the report of what the kernel program found.",
+    )
+    .histogram(&BOUNDS, &snapshot.latency.counts, snapshot.latency.sum);
 }
 
 /// What became of events, records and packets after the kernel, and whether the account adds up.

@@ -11,6 +11,7 @@ mod hooks;
 mod observe;
 mod output;
 mod privilege;
+mod prometheus;
 mod seal;
 mod stop;
 mod write;
