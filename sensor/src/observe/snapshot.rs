@@ -40,11 +40,11 @@ pub struct Snapshot {
     pub version: String,
     /// Its process, as it sees itself.
     pub pid: u32,
-    /// When it began to watch, and now.
+    /// When it began to watch.
     pub started: String,
     /// Now.
     pub now: String,
-    /// Seconds in between.
+    /// Seconds from then to now.
     pub uptime: f64,
     /// What keeps it from its work; empty is well.
     pub trouble: Vec<String>,

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use landlock::{
-    ABI, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
-    Scope, make_bitflags, path_beneath_rules,
+    ABI, Access as _, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, Scope, make_bitflags, path_beneath_rules,
 };
 
 use super::Layer;
@@ -22,9 +22,9 @@ pub(super) fn restrict(read: &[PathBuf]) -> Layer {
 
 fn try_restrict(read: &[PathBuf]) -> Result<Layer, RulesetError> {
     let status = Ruleset::default()
-        .handle_access(landlock::Access::from_all(NEWEST) as landlock::BitFlags<AccessFs>)?
-        .handle_access(landlock::Access::from_all(NEWEST) as landlock::BitFlags<AccessNet>)?
-        .scope(landlock::BitFlags::<Scope>::all())?
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .handle_access(AccessNet::from_all(NEWEST))?
+        .scope(Scope::from_all(NEWEST))?
         .create()?
         .add_rules(path_beneath_rules(read, make_bitflags!(AccessFs::{ReadFile | ReadDir})))?
         .restrict_self()?;

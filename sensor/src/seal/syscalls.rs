@@ -68,6 +68,7 @@ const FREE: &[c_long] = &[
     libc::SYS_getpid,
     libc::SYS_getuid,
     libc::SYS_geteuid,
+    libc::SYS_uname,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,

