@@ -4,7 +4,11 @@ use std::{
     collections::BTreeMap,
     ffi::CString,
     fs, io,
-    os::unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::PermissionsExt,
+        process::{CommandExt, ExitStatusExt},
+    },
     path::Path,
     process::{Command, Stdio},
     ptr, thread,
@@ -234,4 +238,20 @@ fn a_layer_that_is_missing_is_named_and_the_others_hold() {
         assert_eq!(running.end(super::child::SOON).code(), Some(0), "{}", running.stderr.text());
         assert_eq!(running.stderr.text().matches("going on without").count(), 1, "said once");
     }
+}
+
+/// Set for the test that is another's child.
+const CHILD: &str = "SENSOR_TEST_ABORTS";
+
+#[test]
+fn sealed_it_can_still_abort() {
+    if std::env::var_os(CHILD).is_some() {
+        seal(&Needs::default(), || true);
+        // As a panic does where it cannot be unwound.
+        std::process::abort();
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "seal::sealed_it_can_still_abort", "--test-threads=1"]).env(CHILD, "1");
+    let status = child.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    assert_eq!(status.signal(), Some(libc::SIGABRT), "{status}");
 }
