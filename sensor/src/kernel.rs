@@ -131,6 +131,8 @@ impl Kernel {
 
     /// Attaches both hooks to an interface, in the best way that it allows, and says which that was.
     pub fn attach(&mut self, interface: &str, mode: Mode) -> Result<Attached, KernelError> {
+        // They may have been given up since; without them the interface is not even found.
+        privilege::check()?;
         let how = attach::How { mode, both_directions: self.config.both_directions != 0, clsact: self.clsact };
         let (links, attached) = attach::attach(&mut self.ebpf, interface, how)?;
         self.attached.push(links);

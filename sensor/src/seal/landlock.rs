@@ -35,7 +35,7 @@ fn try_restrict(read: &[PathBuf]) -> Result<Layer, RulesetError> {
     };
     Ok(match status.ruleset {
         RulesetStatus::FullyEnforced => {
-            Layer::on(format!("nothing to write, next to nothing to read, no new port, {abi}"))
+            Layer::on(format!("no file to write, next to none to read, no new port, {abi}"))
         }
         RulesetStatus::PartiallyEnforced => Layer::on(format!("as far as this kernel knows it, {abi}")),
         RulesetStatus::NotEnforced => Layer::off(abi),

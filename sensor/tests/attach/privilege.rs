@@ -69,6 +69,6 @@ fn capabilities_that_do_not_count_are_told_from_those_that_do() {
 fn open_files_are_a_limit_with_a_name() {
     let Some(lab) = lab() else { return };
     let mut command = Command::new("prlimit");
-    command.args(["--nofile=8", env!("CARGO_BIN_EXE_sensor"), "attach", "-i", WAN]);
+    command.args(["--nofile=16", env!("CARGO_BIN_EXE_sensor"), "attach", "-i", WAN]);
     Running::start(lab.server().netns(), command).ended(2, &["too many open files", "ulimit -n"]);
 }
