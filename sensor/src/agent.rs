@@ -12,14 +12,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use sensor_common::{counters::Counter, event::Event, flow::LinkId};
+use sensor_common::{
+    counters::{Counter, Cpu},
+    event::Event,
+    flow::LinkId,
+};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::{mpsc, oneshot},
     time,
 };
 
-use records::{Records, Swept};
+use records::{Parting, Records, Swept};
 
 use crate::{
     cli,
@@ -51,9 +55,8 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let observer = Observer::open(options.metrics)?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces.iter().any(|interface| strips_vlans(interface));
-    let mut agent =
-        Agent::load(&Options { flows: options.flows, both_directions, ignore_vlans, ..Options::default() })?;
-    agent.records = options.records;
+    let (flows, records) = (options.flows, options.records);
+    let mut agent = Agent::load(&Options { flows, both_directions, ignore_vlans, records, ..Options::default() })?;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
     let mut needs = Needs { hot_plug: options.keep_caps, ..Needs::default() };
@@ -148,9 +151,9 @@ impl Agent {
     ///
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
-        let kernel = Kernel::load(options)?;
+        let (kernel, records) = (Kernel::load(options)?, options.records);
         let (interfaces, present, board) = Default::default();
-        Ok(Self { kernel, interfaces, present, records: false, seal: None, observer: None, board })
+        Ok(Self { kernel, interfaces, present, records, seal: None, observer: None, board })
     }
 
     /// Attaches to an interface of the calling thread's network namespace.
@@ -186,7 +189,8 @@ impl Agent {
         let readings = self.kernel.readings(Arc::clone(&table))?;
         let board = Arc::clone(&self.board);
         let (sweep, drained, writer, gone) = runtime.block_on(async {
-            let (mut drain, records) = Drain::new(self.kernel.events()?).map_err(Failure::Loop)?;
+            let parting = Parting::default();
+            let (mut drain, records) = Drain::new(self.kernel.events()?, parting.parted()).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
             // All that takes rights is done, and no other thread runs yet.
@@ -200,7 +204,7 @@ impl Agent {
                 Source { board: board.clone(), account: drain.account(), readings, layers, started: SystemTime::now() };
             let observer = self.observer.take().map(|observer| observer.start(source));
             let _observing = observer.transpose().map_err(Failure::Loop)?;
-            let (sweep, swept) = Records::start(table, self.records, board.clone()).map_err(Failure::Loop)?;
+            let (sweep, swept) = Records::start(table, self.records, parting, board.clone()).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets);
             let writer = write((records, swept), reporter, names, failed, board.clone()).map_err(Failure::Loop)?;
@@ -217,7 +221,7 @@ impl Agent {
         })?;
         let swept = sweep.end();
         let counters = self.kernel.counters()?;
-        let mut notes = account(drained, counters.get(Counter::Submitted));
+        let mut notes = account(drained, &counters);
         notes.extend(swept(&counters));
         let reporter = finished(writer, &notes)??;
         reporter.finish(&counters, &notes)?;
@@ -311,11 +315,15 @@ fn finished<T>(writer: JoinHandle<T>, notes: &[String]) -> io::Result<T> {
 }
 
 /// The agent's own account, line by line; only what is out of the ordinary.
-fn account(drained: Drained, submitted: u64) -> Vec<String> {
-    let Drained { received, queued, dropped, undecodable } = drained;
+fn account(drained: Drained, counters: &Cpu) -> Vec<String> {
+    let (submitted, handed) = (counters.get(Counter::Submitted), counters.get(Counter::RecordsHandedOn));
+    let Drained { received, queued, dropped, undecodable, parted, parted_dropped } = drained;
     let mut lines = vec![format!(
         "events: submitted {submitted} = received {received} = told {queued} + dropped {dropped} + undecodable {undecodable}"
     )];
+    if parted > 0 {
+        lines.push(format!("records: handed on {handed} = received {parted}, of which dropped {parted_dropped}"));
+    }
     if dropped > 0 {
         lines.push(format!("{dropped} events were dropped because stdout was read too slowly"));
     }

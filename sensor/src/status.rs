@@ -124,7 +124,8 @@ fn write(out: &mut impl Write, snapshot: &Snapshot, uid: u32) -> io::Result<()> 
         sweep.lost
     )];
     if sweep.records > 0 {
-        lost.push(format!("{} records told, {} missed", sweep.records, sweep.missed));
+        let skipped = counter("records_skipped") + events.parted_dropped;
+        lost.push(format!("{} records told, {skipped} skipped, {} missed", sweep.records, sweep.missed));
     }
     lost.extend(snapshot.written.map(|w| format!("{} findings written to the file, {} not", w.findings, w.lost)));
     section(out, "lost", &lost)?;

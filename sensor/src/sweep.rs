@@ -2,8 +2,8 @@
 //!
 //! A bucket's notes say how long each of its flows has been idle, so that a flow's own lines are read only when something may
 //! be due. What was told is remembered by slot. A flow whose slot was taken, or whose ports began a new connection, before a
-//! sweep came by is missed: the table's counters know of the former, [`Sweeper::missed`]; the latter is noticed only where a
-//! sweep had seen the flow before.
+//! sweep came by is missed, unless the engine has handed it on ([`Sweeper::parted`]): the table's counters know of the former,
+//! [`Sweeper::missed`]; the latter is noticed only where a sweep had seen the flow before.
 
 use sensor_common::{
     counters::{Counter, Cpu},
@@ -85,8 +85,20 @@ struct Mark {
     note: u32,
     /// The silence, in seconds, after which there is something to look at; 0 is the first.
     due: u16,
+    /// When the flow before it began.
+    before: u32,
     /// Its record is out.
     told: bool,
+    /// So is that of the flow before it.
+    before_told: bool,
+}
+
+impl Mark {
+    /// The mark of the flow that follows.
+    fn next(self, tag: u32, first: u32) -> Self {
+        let Self { first: before, told: before_told, .. } = self;
+        Self { tag, first, before, before_told, ..Self::default() }
+    }
 }
 
 /// Walks a table, again and again.
@@ -105,12 +117,14 @@ pub struct Known {
     replaced: u64,
     /// Flows that were seen and gave way to a new connection of the same ports before they were told.
     renewed: u64,
+    /// Flows that lost their slot before they were told, and were handed on by the engine.
+    parted: u64,
 }
 
 impl Known {
     /// Flows of which no record was told, as far as is known: replaced or begun anew between two sweeps.
     pub fn missed(&self, cpu: &Cpu) -> u64 {
-        evicted(cpu).saturating_sub(self.before).saturating_sub(self.replaced) + self.renewed
+        evicted(cpu).saturating_sub(self.before).saturating_sub(self.replaced + self.parted) + self.renewed
     }
 }
 
@@ -155,6 +169,27 @@ impl Sweeper {
         self.known
     }
 
+    /// The record of a flow that gave way and was handed on; none if a sweep has told of it.
+    pub fn parted(&mut self, event: &Event) -> Option<Record> {
+        let first = event.flow.head.first;
+        let mark = self.marks.get_mut(event.flow_index as usize)?;
+        let (here, before) = (mark.tag != 0 && mark.first == first, mark.before == first);
+        if here && mark.told || before && mark.before_told {
+            return None;
+        }
+        if event.detail[0] == 0 {
+            self.known.parted += 1;
+        } else if here {
+            // Its successor is yet to be met.
+            *mark = mark.next(mark.tag, 0);
+            mark.before_told = true;
+        } else if before {
+            self.known.renewed = self.known.renewed.saturating_sub(1);
+            mark.before_told = true;
+        }
+        Some(Record::parted(event))
+    }
+
     /// Shows each slot that is taken, with its note and the nanoseconds since, to `visit`.
     fn walk(&mut self, table: &impl Slots, now: u64, mut visit: impl FnMut(&mut Self, usize, u32, u64)) {
         for b in 0..table.buckets().min(self.marks.len() / WAYS) {
@@ -167,7 +202,7 @@ impl Sweeper {
                 let mark = &mut self.marks[index];
                 if mark.tag != tag {
                     self.known.replaced += u64::from(mark.told);
-                    *mark = Mark { tag, ..Mark::default() };
+                    *mark = mark.next(tag, 0);
                 }
                 visit(self, index, note, u64::from(Note(note).idle(seconds(now))) << 30);
             }
@@ -184,7 +219,11 @@ impl Sweeper {
                 // It lost its slot in between.
                 self.known.replaced += u64::from(mark.told);
             }
-            *mark = Mark { tag: mark.tag, first: flow.head.first, ..Mark::default() };
+            *mark = if mark.first == 0 {
+                Mark { first: flow.head.first, ..*mark }
+            } else {
+                mark.next(mark.tag, flow.head.first)
+            };
         }
         mark
     }

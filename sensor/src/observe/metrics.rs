@@ -68,6 +68,13 @@ const COUNTERS: &[Family] = &[
         "reason",
         &[("flow", "held_back_flow"), ("rate", "held_back_rate")],
     ),
+    (
+        "sensor_records_handed_on",
+        "Connections that gave way before they were told of, and were handed on for their records.",
+        "",
+        &[("", "records_handed_on")],
+    ),
+    ("sensor_records_skipped", "The same that found no place in the ring.", "", &[("", "records_skipped")]),
 ];
 
 /// The whole text.
@@ -94,6 +101,10 @@ fn counters(text: &mut Text, snapshot: &Snapshot) {
             let labels: &[_] = if label.is_empty() { &[] } else { &[(*label, *value)] };
             family.add(labels, snapshot.counter(id));
         }
+    }
+    let mut family = text.family("sensor_analysis_segments", Type::Counter, "Segments by Wireshark's tcp.analysis.");
+    for (row, value) in &snapshot.analysis {
+        family.add(&[("row", row)], value);
     }
     let placed = |id: &str| COUNTERS.iter().any(|(.., members)| members.iter().any(|(_, placed)| *placed == id));
     let mut family = text.family("sensor_other", Type::Counter, "Counters without a family of their own, by name.");
@@ -136,6 +147,8 @@ fn losses(text: &mut Text, snapshot: &Snapshot) {
         ("sensor_events_queued", "Findings handed on to the report.", events.queued),
         ("sensor_events_dropped", "Findings dropped because the report is read too slowly.", events.dropped),
         ("sensor_events_undecodable", "Findings that are not of this agent's layout: 0, always.", events.undecodable),
+        ("sensor_records_received", "Connections that gave way, taken out of the ring.", events.parted),
+        ("sensor_records_dropped", "Those of them that the sweep was too busy to take.", events.parted_dropped),
         ("sensor_sweep_findings", "Findings of connections at rest.", sweep.found),
         ("sensor_sweep_told", "Findings at rest and records handed on to the report.", sweep.told),
         ("sensor_sweep_lost", "Findings at rest and records dropped, for the report is read too slowly.", sweep.lost),

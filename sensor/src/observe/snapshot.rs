@@ -8,6 +8,7 @@ use std::{
 
 use sensor_common::{
     counters::{Counter, Cpu},
+    detect::analysis::Rows,
     kind::Kind,
 };
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,8 @@ pub struct Snapshot {
     pub counters: BTreeMap<String, u64>,
     /// Findings of the kernel program by kind, told or not; those that are not zero.
     pub matched: BTreeMap<String, u64>,
+    /// Segments by row of Wireshark's `tcp.analysis`.
+    pub analysis: BTreeMap<String, u64>,
     /// Findings that reached the report, printed or not.
     pub findings: Vec<Findings>,
     /// The flow table.
@@ -122,6 +125,10 @@ pub struct Events {
     pub undecodable: u64,
     /// In the queue at the moment.
     pub waiting: u64,
+    /// Flows that gave way, taken out of the ring for their records.
+    pub parted: u64,
+    /// Those of them that the sweep was too busy to take.
+    pub parted_dropped: u64,
 }
 
 /// What the sweep found.
@@ -227,6 +234,8 @@ impl Snapshot {
             dropped: drained.dropped,
             undecodable: drained.undecodable,
             waiting: account.waiting,
+            parted: drained.parted,
+            parted_dropped: drained.parted_dropped,
         };
         let program = |facts: crate::kernel::ProgramFacts| Program {
             name: facts.name,
@@ -249,6 +258,7 @@ impl Snapshot {
             threads: Threads::now(),
             counters: Counter::ALL.iter().map(|counter| (counter.id().into(), cpu.get(*counter))).collect(),
             matched: matched(&cpu),
+            analysis: Rows::IDS.iter().map(|id| String::from(*id)).zip(cpu.analysis).collect(),
             findings: findings(&told),
             flows: Flows {
                 embryonic: occupied.embryonic,
@@ -322,6 +332,7 @@ fn identities(cpu: &Cpu, events: &Events) -> Vec<Identity> {
         ("matched", cpu.matched_total(), &parts[..]),
         ("submitted", submitted, &[("received", events.received)]),
         ("received", events.received, &received),
+        ("records handed on", cpu.get(Counter::RecordsHandedOn), &[("received", events.parted)]),
     ]
     .map(|(name, whole, parts)| Identity {
         name: name.into(),

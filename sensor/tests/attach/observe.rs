@@ -97,7 +97,7 @@ fn a_finding_is_counted_all_the_way_and_the_account_adds_up() {
     assert!(of("sensor_segments_total") > 4.0 && of("sensor_packets_total") >= of("sensor_segments_total"));
     assert!(of("sensor_events_submitted_total") >= 1.0);
     assert_eq!(of("sensor_events_submitted_total"), of("sensor_events_received_total"));
-    for sum in ["matched", "submitted", "received"] {
+    for sum in ["matched", "submitted", "received", "records handed on"] {
         assert_eq!(of(&format!("sensor_account_difference{{sum=\"{sum}\"}}")), 0.0, "{text}");
     }
     // Landlock is not in every kernel.
@@ -122,7 +122,7 @@ fn a_finding_is_counted_all_the_way_and_the_account_adds_up() {
     assert_eq!((&object["threads"]["no_new_privs"], &object["threads"]["seccomp"]), (&true.into(), &true.into()));
     assert_eq!(object["watching"][0]["interface"], WAN);
     let sums = object["identities"].as_array().unwrap();
-    assert!(sums.len() == 3 && sums.iter().all(|sum| sum["difference"] == 0), "{object}");
+    assert!(sums.len() == 4 && sums.iter().all(|sum| sum["difference"] == 0), "{object}");
     let known: Vec<u64> = object["programs"].as_array().unwrap().iter().filter_map(|p| p["id"].as_u64()).collect();
     assert_eq!(known, running.programs().into_iter().map(u64::from).collect::<Vec<_>>());
 
