@@ -11,7 +11,10 @@ mod socket;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
 };
@@ -50,9 +53,29 @@ pub struct Source {
     pub started: SystemTime,
 }
 
+/// Who asked, and what became of it.
+#[derive(Default)]
+struct Asked {
+    /// Answered over HTTP.
+    answered: AtomicU64,
+    /// Too slow, or the oldest of too many.
+    dropped: AtomicU64,
+    /// Answered over the local socket.
+    told: AtomicU64,
+    /// Of another user.
+    refused: AtomicU64,
+}
+
+impl Asked {
+    fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// A source that is not asked too often.
 struct Cached {
     source: Source,
+    asked: Asked,
     last: Mutex<Option<(Instant, Duration, Arc<Snapshot>)>>,
 }
 
@@ -65,7 +88,7 @@ impl Cached {
             return Arc::clone(snapshot);
         }
         let start = Instant::now();
-        let snapshot = Arc::new(Snapshot::of(&self.source));
+        let snapshot = Arc::new(Snapshot::of(&self.source, &self.asked));
         *last = Some((Instant::now(), start.elapsed(), Arc::clone(&snapshot)));
         snapshot
     }
@@ -118,7 +141,7 @@ impl Observer {
     /// When there can be no more threads.
     pub fn start(self, source: Source) -> io::Result<Observing> {
         let (stop, stopped) = oneshot::channel::<()>();
-        let cached = Arc::new(Cached { source, last: Mutex::default() });
+        let cached = Arc::new(Cached { source, asked: Asked::default(), last: Mutex::default() });
         let work = move || {
             let Self { runtime, http, local } = self;
             runtime.block_on(async {

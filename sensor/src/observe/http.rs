@@ -1,7 +1,12 @@
 //! Just enough of HTTP/1.1: GET of four paths, one answer a connection. A request is read to the end of its head and no
 //! further; it and its answer have a deadline, and of too many connections the oldest goes.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    io::{self, ErrorKind},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -10,7 +15,7 @@ use tokio::{
     time,
 };
 
-use super::{Cached, Snapshot, metrics};
+use super::{Asked, Cached, Snapshot, metrics};
 
 /// Connections at a time.
 const MOST: usize = 16;
@@ -40,22 +45,27 @@ pub(super) async fn serve(listener: TcpListener, cached: Arc<Cached>) {
             && let Some(oldest) = open.pop_front()
         {
             oldest.abort();
+            Asked::count(&cached.asked.dropped);
         }
         let cached = Arc::clone(&cached);
         let connection = tokio::spawn(async move {
             // Who is too slow is not waited for.
-            let _ = time::timeout(DEADLINE, converse(stream, &cached)).await;
+            match time::timeout(DEADLINE, converse(stream, &cached)).await {
+                Ok(Ok(())) => Asked::count(&cached.asked.answered),
+                Ok(Err(_)) => {}
+                Err(_) => Asked::count(&cached.asked.dropped),
+            }
         });
         open.push_back(connection.abort_handle());
     }
 }
 
-async fn converse(mut stream: TcpStream, cached: &Cached) -> std::io::Result<()> {
+async fn converse(mut stream: TcpStream, cached: &Cached) -> io::Result<()> {
     let mut head = Vec::with_capacity(512);
     let answer = loop {
         let mut piece = [0; 512];
         match stream.read(&mut piece).await? {
-            0 => return Ok(()),
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
             read => head.extend_from_slice(&piece[..read]),
         }
         if head.windows(4).any(|end| end == b"\r\n\r\n") {

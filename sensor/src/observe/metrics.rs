@@ -190,6 +190,12 @@ fn state(text: &mut Text, snapshot: &Snapshot) {
             family.add(&[("map", &map.name)], bytes);
         }
     }
+    let asked = &snapshot.asked;
+    text.family("sensor_requests", Type::Counter, "Requests for metrics, health and status, before this one.")
+        .add(&[("by", "http"), ("outcome", "answered")], asked.answered)
+        .add(&[("by", "http"), ("outcome", "dropped")], asked.dropped)
+        .add(&[("by", "socket"), ("outcome", "answered")], asked.told)
+        .add(&[("by", "socket"), ("outcome", "refused")], asked.refused);
     if let Some(layers) = &snapshot.layers {
         let mut family = text.family("sensor_sealed", Type::Gauge, "1 where a layer that gives up rights holds.");
         for (name, layer) in layers.named() {

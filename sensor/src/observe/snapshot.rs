@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    sync::atomic::Ordering,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -14,7 +15,7 @@ use sensor_common::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Source,
+    Asked, Source,
     board::{Told, Watched, lock},
 };
 use crate::{
@@ -83,6 +84,8 @@ pub struct Snapshot {
     pub maps: Vec<Map>,
     /// The agent's own process.
     pub process: Process,
+    /// Who asked for all this before.
+    pub asked: Requests,
 }
 
 /// Findings of one kind and severity.
@@ -204,6 +207,20 @@ pub struct Map {
     pub bytes: Option<u64>,
 }
 
+/// Requests, and what became of them.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Requests {
+    /// Answered over HTTP.
+    pub answered: u64,
+    /// Dropped there, for they were too slow or too many.
+    pub dropped: u64,
+    /// Answered over the local socket.
+    pub told: u64,
+    /// Refused there, as another user's.
+    pub refused: u64,
+}
+
 /// The agent's own process.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -218,7 +235,7 @@ pub struct Process {
 
 impl Snapshot {
     /// As of now.
-    pub(super) fn of(source: &Source) -> Self {
+    pub(super) fn of(source: &Source, asked: &Asked) -> Self {
         // What comes later on an event's way is read first, so that what is still on its way never counts as lost.
         let (told, swept) = (source.board.told(), source.board.swept());
         let account = *lock(&source.account);
@@ -280,6 +297,12 @@ impl Snapshot {
             programs: source.readings.programs().into_iter().map(program).collect(),
             maps: source.readings.maps().iter().map(map).collect(),
             process: Process::now(),
+            asked: Requests {
+                answered: asked.answered.load(Ordering::Relaxed),
+                dropped: asked.dropped.load(Ordering::Relaxed),
+                told: asked.told.load(Ordering::Relaxed),
+                refused: asked.refused.load(Ordering::Relaxed),
+            },
         }
     }
 

@@ -17,7 +17,7 @@ use std::{
 use rustix::net::sockopt::socket_peercred;
 use tokio::{io::AsyncWriteExt as _, time};
 
-use super::{Cached, Snapshot};
+use super::{Asked, Cached, Snapshot};
 
 /// What all names begin with.
 const PREFIX: &str = "sensor-status/";
@@ -48,10 +48,13 @@ pub(super) async fn serve(listener: tokio::net::UnixListener, cached: Arc<Cached
         };
         // Others are told nothing, not even why.
         if !stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own) {
+            Asked::count(&cached.asked.refused);
             continue;
         }
         let Ok(text) = serde_json::to_vec(&*cached.snapshot()) else { continue };
-        let _ = time::timeout(DEADLINE, stream.write_all(&text)).await;
+        if matches!(time::timeout(DEADLINE, stream.write_all(&text)).await, Ok(Ok(()))) {
+            Asked::count(&cached.asked.told);
+        }
     }
 }
 

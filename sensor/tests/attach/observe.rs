@@ -141,7 +141,7 @@ fn a_finding_is_counted_all_the_way_and_the_account_adds_up() {
 #[test]
 fn other_users_are_told_nothing() {
     let Some(lab) = lab() else { return };
-    let (_directory, command) = as_nobody(THREE, &[]);
+    let (_directory, command) = as_nobody(THREE, &[ANY]);
     let running = Running::start(lab.server().netns(), command);
     running.stderr.wait_for("watching ");
     // Not everybody may read where the binary lies.
@@ -156,6 +156,10 @@ fn other_users_are_told_nothing() {
         let words = ["does not answer; ask as its user (65534) or as root"];
         Running::start(lab.server().netns(), command).ended(code, if code == 2 { &words } else { &[] });
     }
+    let of = |outcome| format!("sensor_requests_total{{by=\"socket\",outcome=\"{outcome}\"}}");
+    let ask = || get(&lab, address(&running), "/metrics").1;
+    let text = until(ask, |text| value(text, &of("refused")) + value(text, &of("answered")) >= 2.0);
+    assert_eq!((value(&text, &of("refused")), value(&text, &of("answered"))), (1.0, 1.0));
 }
 
 #[test]
@@ -178,6 +182,9 @@ fn slow_scrapers_are_dropped_and_keep_nobody_out() {
             Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
         }
     }
+    let dropped = "sensor_requests_total{by=\"http\",outcome=\"dropped\"}";
+    let text = until(|| get(&lab, address, "/metrics").1, |text| value(text, dropped) >= 48.0);
+    assert_eq!(value(&text, dropped), 48.0, "each of them, once");
     let mut long = connect(&lab, address);
     let _ = long.write_all(&[b'x'; 8192]);
     let mut answer = String::new();
