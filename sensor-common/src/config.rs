@@ -31,8 +31,12 @@ pub struct Config {
     pub both_directions: u8,
     /// Where the kernel program takes its time from: see `ClockSource`.
     pub clock: u8,
+    /// How many routers a segment of a guarded port may have passed.
+    pub gtsm_hops: u8,
     /// Keeps the record free of padding.
-    pub reserved: [u8; 5],
+    pub reserved: [u8; 4],
+    /// Ports whose segments come with a TTL of 255, less the hops allowed (RFC 5082); 0 is none, and ends the list.
+    pub gtsm_ports: [u16; 4],
 }
 
 /// Where the kernel program takes its time from.
@@ -78,7 +82,9 @@ impl Config {
             vlan_in_key: 1,
             both_directions: 0,
             clock: ClockSource::CoarseAndFine as u8,
-            reserved: [0; 5],
+            gtsm_hops: 1,
+            reserved: [0; 4],
+            gtsm_ports: [0; 4],
         }
     }
 

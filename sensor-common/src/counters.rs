@@ -38,7 +38,7 @@ counters! {
     Truncated, "truncated";
     /// IP headers whose length or version field is impossible.
     BadIpHeader, "bad_ip_header";
-    /// TCP data offsets below 5.
+    /// TCP data offsets below 5, or beyond the packet's end.
     BadTcpHeader, "bad_tcp_header";
     /// IP fragments other than the first: their TCP header is elsewhere.
     Fragments, "fragments";
@@ -60,8 +60,20 @@ counters! {
     FlowsCreated, "flows_created";
     /// Flows whose two sides came to agree.
     FlowsEstablished, "flows_established";
-    /// Segments of unknown flows that open none: resets and FINs.
+    /// Segments of unknown flows that open none: resets, FINs, and what has neither SYN nor ACK.
     Strays, "strays";
+    /// Of these, FINs with ACK.
+    StrayFin, "stray_fin";
+    /// Of these, SYN and FIN in one.
+    StraySynFin, "stray_syn_fin";
+    /// Of these, SYN and RST in one.
+    StraySynRst, "stray_syn_rst";
+    /// Of these, FIN and RST in one.
+    StrayFinRst, "stray_fin_rst";
+    /// Of these, FINs without ACK, as FIN and Xmas scans send them.
+    StrayFinNoAck, "stray_fin_noack";
+    /// Of these, none of SYN, ACK, FIN and RST, as null scans send them.
+    StrayNull, "stray_null";
     /// Flows replaced after their time was over.
     EvictedExpired, "evicted_expired";
     /// Closed flows replaced under pressure.

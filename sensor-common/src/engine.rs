@@ -11,15 +11,16 @@ mod oddities;
 mod parted;
 mod requests;
 mod rfc5961;
+mod shape;
 mod silence;
 mod slow;
 
 use crate::{
     config::Config,
     counters::{Counter, Cpu},
-    detect::{analysis::plain, doubt::is_due},
+    detect::{analysis::plain, numbers},
     event::{Event, Hook},
-    flow::{TcpFlags, Watch, history},
+    flow::{TcpFlags, history},
     passage::Passage,
     table::{self, Storage},
     time::{Clock, Stamp, seconds},
@@ -65,17 +66,20 @@ pub enum Stage {
     Verdict = 4,
     /// A segment that is not plain, after any of these but Tell or straight away: see [`crate::detect::analysis`].
     Analysis = 5,
+    /// A segment that is odd by itself, or whose numbers leap. It goes on in one of the others.
+    Shape = 6,
 }
 
 impl Stage {
     /// Every stage with the names of its programs: for XDP, for tc.
-    pub const ALL: [(Self, &'static str, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::Reset, "xdp_reset", "tc_reset"),
         (Self::Handshake, "xdp_handshake", "tc_handshake"),
         (Self::Watched, "xdp_watched", "tc_watched"),
         (Self::Tell, "xdp_tell", "tc_tell"),
         (Self::Verdict, "xdp_verdict", "tc_verdict"),
         (Self::Analysis, "xdp_analysis", "tc_analysis"),
+        (Self::Shape, "xdp_shape", "tc_shape"),
     ];
 }
 
@@ -113,6 +117,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             return None;
         }
         self.count_flags(&passage.packet);
+        self.guard(&mut passage.packet);
         passage.hook = seen.hook as u8;
         passage.now = self.clock.coarse();
         let at = table::place(&passage.packet.key, self.config);
@@ -120,7 +125,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         match table::find(self.storage, at, &passage.packet.key, !request) {
             Some(index) => passage.index = index,
             None if self.open(passage, at) => {
-                if passage.packet.flags.is_syn() {
+                if passage.packet.is_plain_syn() {
                     self.first_syn(passage);
                     return None;
                 }
@@ -152,20 +157,12 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
         passage.learn = EVERYTHING;
         passage.service = 0;
-        if flags.any(TcpFlags::RST) {
-            return Some(Stage::Reset);
-        }
-        if flags.any(TcpFlags::SYN) || watch.any(Watch::EMBRYONIC) {
-            return Some(Stage::Handshake);
-        }
-        if watch.0 != 0 || packet.ttl != d.ttl || flags.any(TcpFlags::FIN) || is_due(&flow.head, d, packet) {
-            return Some(Stage::Watched);
+        let held = flags.0 & TcpFlags::SYN.with(TcpFlags::FIN).with(TcpFlags::RST).0;
+        let usual = held | watch.0 | packet.odd.0 | (packet.ttl ^ d.ttl) == 0;
+        if !usual || !plain(d, r, packet) || numbers::strays(d, packet) {
+            return Some(self.route(passage));
         }
         passage.stamp = Stamp::of(passage.now).next(d.last);
-        if !plain(d, r, packet) {
-            passage.begin(1);
-            return Some(Stage::Analysis);
-        }
         let note = second_passed(passage.stamp, d.last);
         if history::has_news(d, packet) {
             self.chronicle(passage);

@@ -54,7 +54,7 @@ pub struct ServiceSnapshot {
     pub rst: u64,
 }
 
-/// A finding with its evidence, 544 bytes.
+/// A finding with its evidence, 552 bytes.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(8))]
 pub struct Event {
@@ -108,7 +108,7 @@ pub struct Event {
     pub extra: Extra,
 }
 
-const _: () = assert!(size_of::<Event>() == 544);
+const _: () = assert!(size_of::<Event>() == 552);
 
 impl Event {
     /// Reads a record from the ring; `None` if its size or version is not ours.

@@ -238,6 +238,50 @@ kinds! {
     WsLostSegment = 100, "ws-lost-segment";
     /// Bytes were acknowledged that were not seen.
     WsAckLostSegment = 101, "ws-ack-lost-segment";
+    /// SYN and FIN in one segment.
+    FlagSynFin = 102, "flag-syn-fin";
+    /// SYN and RST in one segment.
+    FlagSynRst = 103, "flag-syn-rst";
+    /// FIN and RST in one segment.
+    FlagFinRst = 104, "flag-fin-rst";
+    /// A FIN without ACK.
+    FlagFinNoAck = 105, "flag-fin-noack";
+    /// None of SYN, ACK, FIN and RST.
+    FlagNull = 106, "flag-null";
+    /// Source and destination are the same.
+    Land = 107, "land";
+    /// Port 0.
+    PortZero = 108, "port-zero";
+    /// Payload on a SYN without Fast Open.
+    SynWithData = 109, "syn-with-data";
+    /// The urgent pointer and its flag disagree (RFC 6093).
+    UrgInconsistent = 110, "urg-inconsistent";
+    /// A reserved bit of the header is set (RFC 9293 §3.1).
+    ReservedBits = 111, "reserved-bits";
+    /// A reset with payload (RFC 9293 §3.5.3).
+    RstWithData = 112, "rst-with-data";
+    /// A SYN with an acknowledgment, but without the flag.
+    AckNonzeroNoAck = 113, "ack-nonzero-noack";
+    /// An option of an impossible length.
+    OptInvalid = 114, "opt-invalid";
+    /// An option that is there twice.
+    OptDup = 115, "opt-dup";
+    /// A sequence number far below the connection's first.
+    SeqUnderflow = 116, "seq-underflow";
+    /// An acknowledgment far below the first byte that there was to acknowledge.
+    AckUnderflow = 117, "ack-underflow";
+    /// A second FIN, behind the first one.
+    FinMoved = 118, "fin-moved";
+    /// A side takes back window that it had promised (RFC 9293 §3.8.6).
+    WinRecision = 119, "win-recision";
+    /// Timestamps were agreed and are missing (RFC 7323 §3.2).
+    TsMissing = 120, "ts-missing";
+    /// A side's timestamps ran backwards, and the other side rejects its payload (RFC 7323 §5).
+    PawsReject = 121, "paws-reject";
+    /// A segment of a guarded port that has passed more routers than its peer is away (RFC 5082).
+    GtsmViolation = 122, "gtsm-violation";
+    /// A timestamp is echoed that the other side cannot have sent yet (RFC 7323 §3.2).
+    TsEchoImpossible = 123, "ts-echo-impossible";
 }
 
 /// Room for kinds in tables that are indexed by them.

@@ -4,7 +4,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     detect::{Confidence, Evidence, Severity, analysis::Rows, evidence::severity, forged::reset_kind},
-    flow::{Reset, Segment},
+    flow::{Reset, Segment, TcpFlags},
     kind::Kind,
     service::ServiceCounter,
     time::Stamp,
@@ -20,10 +20,10 @@ pub struct Passage {
     pub packet: Packet,
     /// Working memory of the table; with a finding, the index of the flow's service.
     pub scratch: u32,
+    /// The time within the flow, strictly after everything before.
+    pub stamp: Stamp,
     /// Engine time in nanoseconds: fine where it was taken.
     pub now: u64,
-    /// The same within the flow, strictly after everything before.
-    pub stamp: Stamp,
     /// The flow's place in the table.
     pub index: u32,
     /// What is being found.
@@ -47,8 +47,14 @@ pub struct Passage {
     pub rows: Rows,
     /// 1 if nothing makes it unusual but its numbers.
     pub quiet: u8,
+    /// What its header or its numbers have against it, told last: a kind's number plus one; 0 if nothing.
+    pub shape: u8,
+    /// How to conclude it: [`Rule`] as a number.
+    pub shape_rule: u8,
     /// Keeps the record free of padding.
-    pub reserved: [u8; 7],
+    pub reserved: u8,
+    /// What its kind says beside.
+    pub shape_detail: [u32; 2],
 }
 
 impl Passage {
@@ -57,6 +63,7 @@ impl Passage {
     pub const fn begin(&mut self, quiet: u8) {
         self.found = 0;
         self.also = 0;
+        self.shape = 0;
         self.rows = Rows(0);
         self.quiet = quiet;
     }
@@ -66,6 +73,26 @@ impl Passage {
     pub fn second(&mut self, kind: Kind, rule: Rule) {
         self.also = kind as u8 + 1;
         self.also_rule = rule as u8;
+    }
+
+    /// Makes what was found of the segment's shape the finding to tell, if anything was.
+    #[inline(always)]
+    pub fn take_shape(&mut self) -> bool {
+        if self.shape == 0 {
+            return false;
+        }
+        let class = self.finding.class;
+        self.finding.about(self.packet.segment(self.stamp));
+        if self.packet.flags.any(TcpFlags::RST) {
+            // It has been told as a reset already.
+            self.finding.class = class;
+        }
+        self.finding.detail = self.shape_detail;
+        self.finding.kind = self.shape - 1;
+        self.finding.rule = self.shape_rule;
+        self.shape = 0;
+        self.found = 1;
+        true
     }
 
     /// Has one counted for the flow's service, once the segment is through.

@@ -2,9 +2,11 @@
 
 mod frame;
 mod ip;
+mod odd;
 mod options;
 mod parse;
 
 pub use frame::{Frame, Slice};
+pub use odd::Odd;
 pub use options::{OptionList, Options};
 pub use parse::{Packet, parse};

@@ -72,6 +72,7 @@ stages! {
     Tell: xdp_tell, tc_tell;
     Verdict: xdp_verdict, tc_verdict;
     Analysis: xdp_analysis, tc_analysis;
+    Shape: xdp_shape, tc_shape;
 }
 
 #[inline(always)]

@@ -55,8 +55,15 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let observer = Observer::open(options.metrics)?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces.iter().any(|interface| strips_vlans(interface));
-    let (flows, records) = (options.flows, options.records);
-    let mut agent = Agent::load(&Options { flows, both_directions, ignore_vlans, records, ..Options::default() })?;
+    let mut agent = Agent::load(&Options {
+        flows: options.flows,
+        both_directions,
+        ignore_vlans,
+        records: options.records,
+        gtsm_ports: options.guard.ports()?,
+        gtsm_hops: options.guard.hops,
+        ..Options::default()
+    })?;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
     let mut needs = Needs { hot_plug: options.keep_caps, ..Needs::default() };

@@ -31,6 +31,7 @@ mod performance;
 mod pieces;
 mod protocol;
 mod requests;
+mod shape;
 mod silence;
 mod tampering;
 
@@ -114,6 +115,9 @@ families! {
         Rfc3360RstOnOption TfoDataIgnored TfoSynDrop TfoBlackhole;
     performance, "Losses and windows": ZeroWindowStall WsZeroWindow WsWindowFull WsRetransmission WsRto WsOutOfOrder WsDupAck
         WsLostSegment WsAckLostSegment WsReusedPorts;
+    shape, "Segments that no stack makes": FlagSynFin FlagSynRst FlagFinRst FlagFinNoAck FlagNull Land PortZero SynWithData
+        UrgInconsistent ReservedBits RstWithData AckNonzeroNoAck OptInvalid OptDup SeqUnderflow AckUnderflow FinMoved WinRecision
+        TsMissing TsEchoImpossible PawsReject GtsmViolation;
     tampering, "Connections cut off near their beginning": RstSyn RstBothEnds CtSynNone CtSynRst CtSynRstAck CtSynRstRstAck CtAckNone CtAckRst CtAckRstRst CtAckRstAck CtAckRstAckRstAck CtPshNone CtPshRst CtPshRstAck CtPshRstRstAck CtPshRstAckRstAck CtPshRstEq CtPshRstNe CtPshRstRst0 CtDataRst CtDataRstAck RadarPostSyn RadarPostAck RadarPostPsh RadarLater;
 }
 

@@ -77,6 +77,9 @@ pub struct Attach {
     /// Serve metrics (OpenMetrics) and health there: /metrics, /livez, /readyz, /startupz. Without an address: 127.0.0.1:9464.
     #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = METRICS)]
     pub metrics: Option<SocketAddr>,
+    /// Ports whose peers are near.
+    #[command(flatten)]
+    pub guard: Guard,
     /// How to report.
     #[command(flatten)]
     pub report: Report,
@@ -100,6 +103,9 @@ pub struct Replay {
     /// Tell also of each connection that ended: who, how, how much. What the capture's end cuts off ends with it.
     #[arg(long)]
     pub records: bool,
+    /// Ports whose peers are near.
+    #[command(flatten)]
+    pub guard: Guard,
     /// How to report.
     #[command(flatten)]
     pub report: Report,
@@ -199,6 +205,32 @@ impl Report {
     }
 }
 
+/// Ports whose peers are near (RFC 5082), so that what comes from afar is not theirs.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Guard {
+    /// Port whose segments come with a TTL of 255, less the hops allowed (BGP: 179); up to four times. Others are told.
+    #[arg(long = "gtsm-port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub ports: Vec<u16>,
+    /// Routers that such a segment may have passed.
+    #[arg(long = "gtsm-hops", value_name = "N", default_value_t = 1)]
+    pub hops: u8,
+}
+
+impl Guard {
+    /// The ports as the engine takes them: 0 is none.
+    ///
+    /// # Errors
+    ///
+    /// There is room for four ports.
+    pub fn ports(&self) -> Result<[u16; 4], Failure> {
+        let mut ports = [0; 4];
+        let room = ports.get_mut(..self.ports.len());
+        let room = room.ok_or_else(|| Failure::Other("--gtsm-port can be given four times: leave some out".into()))?;
+        room.copy_from_slice(&self.ports);
+        Ok(ports)
+    }
+}
+
 /// Where to attach on the way in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -249,7 +281,7 @@ const METRICS: &str = "127.0.0.1:9464";
 /// Connections followed at a time, unless told otherwise.
 const FLOWS: u32 = 131_072;
 
-/// What a table can be asked to hold: 6.5 GB at the most.
+/// What a table can be asked to hold: 7.7 GB at the most.
 fn flows() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(64..=1 << 24)
 }
@@ -278,6 +310,16 @@ mod tests {
         assert!(parse("sensor replay x.pcap --fail-on fatal").is_err());
         assert!(parse("sensor replay x.pcap --flows 1").is_err());
         assert!(parse("sensor attach -i eth0 -i eth1 --mode tc --direction both --duration 5").is_ok());
+        assert!(parse("sensor attach --gtsm-port 179 --gtsm-port 646 --gtsm-hops 2").is_ok());
+        assert!(parse("sensor attach --gtsm-port 0").is_err());
         assert!(parse("sensor demo --output json --color never --write x.pcapng").is_ok());
+    }
+
+    #[test]
+    fn four_ports_are_guarded_and_no_more() {
+        let mut guard = Guard { ports: vec![179, 646], hops: 3 };
+        assert_eq!(guard.ports().expect("room"), [179, 646, 0, 0]);
+        guard.ports.extend([639, 711, 9]);
+        assert!(guard.ports().is_err());
     }
 }

@@ -61,6 +61,10 @@ pub struct Options {
     pub ignore_vlans: bool,
     /// Hand on flows that give way before they are told of.
     pub records: bool,
+    /// Ports whose peers are near; see [`Config::gtsm_ports`].
+    pub gtsm_ports: [u16; 4],
+    /// How near.
+    pub gtsm_hops: u8,
 }
 
 impl Default for Options {
@@ -72,6 +76,8 @@ impl Default for Options {
             clsact: false,
             ignore_vlans: false,
             records: false,
+            gtsm_ports: [0; 4],
+            gtsm_hops: 1,
         }
     }
 }
@@ -98,6 +104,8 @@ impl Kernel {
         }
         config.both_directions = options.both_directions as u8;
         config.vlan_in_key = !options.ignore_vlans as u8;
+        config.gtsm_ports = options.gtsm_ports;
+        config.gtsm_hops = options.gtsm_hops;
         config.clock = privilege::clock_source()? as u8;
         let kernel = Self::load_with(config, options.ring_bytes)?;
         Ok(Self { clsact: options.clsact, ..kernel })

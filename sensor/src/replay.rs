@@ -41,7 +41,7 @@ pub fn run(options: &cli::Replay) -> Result<Tally, Failure> {
     let packets = options.report.packets(Some(&input))?;
     let name = if piped { "stdin".to_owned() } else { file.display().to_string() };
     let reader = Reader::new(input).map_err(|cause| Failure::Capture { file: name.clone(), cause })?;
-    let replay = Replay::new(options, packets, piped);
+    let replay = Replay::new(options, packets, piped)?;
     let (tally, damage) = replay.read(reader)?;
     damage.map_or(Ok(tally), |cause| Err(Failure::Capture { file: name, cause }))
 }
@@ -78,11 +78,14 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(options: &cli::Replay, packets: Option<PacketFile>, prompt: bool) -> Self {
+    fn new(options: &cli::Replay, packets: Option<PacketFile>, prompt: bool) -> Result<Self, Failure> {
         let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
         let reporter = Reporter::new(out, options.report.style(), WallClock::epoch());
-        let host = Host::new(config(options));
-        Self {
+        let mut config = config(options);
+        config.gtsm_ports = options.guard.ports()?;
+        config.gtsm_hops = options.guard.hops;
+        let host = Host::new(config);
+        Ok(Self {
             records: Records::of(&host, options.records),
             host,
             frames: Frames::default(),
@@ -92,7 +95,7 @@ impl Replay {
             prompt,
             segments: 0,
             skipped: BTreeMap::new(),
-        }
+        })
     }
 
     /// Reads to the end, or to the damage, and finishes the report.

@@ -11,12 +11,14 @@ mod forged;
 mod handshake;
 mod harsh;
 mod innocent;
+mod numbers;
 mod oddities;
 mod performance;
 mod races;
 mod requests;
 mod rfc5961;
 mod seed1;
+mod shape;
 mod silence;
 mod tampering;
 mod threads;
@@ -71,6 +73,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         forged::CASES,
         handshake::CASES,
         innocent::CASES,
+        numbers::CASES,
         oddities::CASES,
         performance::CASES,
         rfc5961::CASES,
@@ -78,6 +81,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         races::CASES,
         requests::CASES,
         seed1::CASES,
+        shape::CASES,
         silence::CASES,
         tampering::CASES,
         threads::CASES,

@@ -103,6 +103,11 @@ impl Pair {
         host.len()
     }
 
+    /// The engine on the host.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
     /// Both sides' counters, which must agree too. Returns them.
     pub fn counters_agree(&self, what: impl std::fmt::Display) -> Cpu {
         let kernel = self.kernel.counters().expect("counters");

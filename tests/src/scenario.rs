@@ -86,6 +86,7 @@ pub struct Scenario {
     expected: Vec<(usize, Expected)>,
     rests: Vec<Expected>,
     unruffled: bool,
+    guarded: u16,
 }
 
 /// Where the conversation begins: not at 0, so that captures of it have a plausible date.
@@ -119,6 +120,7 @@ impl Scenario {
             expected: Vec::new(),
             rests: Vec::new(),
             unruffled: false,
+            guarded: 0,
         }
     }
 
@@ -132,6 +134,11 @@ impl Scenario {
     pub fn seat(mut self, seat: Seat) -> Self {
         self.seat = seat;
         self
+    }
+
+    /// With a port whose peers must be one hop away (RFC 5082).
+    pub fn guard(self, port: u16) -> Self {
+        Self { guarded: port, ..self }
     }
 
     /// Where the sensor sits: [`Seat::hook`] says which hook sees a frame.

@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use etherparse::{SlicedPacket, TransportSlice};
 use sensor::{capture::Reader, host::Host};
 use sensor_common::{
     config::Config,
@@ -41,11 +42,23 @@ const INJECTED: &str = "qinsert__";
 struct Found {
     frame: u64,
     event: Event,
+    bytes: Vec<u8>,
 }
 
 impl Found {
     fn ports(&self) -> [u16; 2] {
         [Side::A, Side::B].map(|side| self.event.flow.head.key.port(side))
+    }
+
+    /// Whether another parser reads in its header what it is told as.
+    fn has_such_a_header(&self) -> bool {
+        let Ok(oracle) = SlicedPacket::from_ethernet(&self.bytes) else { return false };
+        let Some(TransportSlice::Tcp(tcp)) = oracle.transport else { return false };
+        match self.event.kind() {
+            Some(Kind::UrgInconsistent) => tcp.urg() != (tcp.urgent_pointer() != 0),
+            Some(Kind::OptInvalid) => tcp.options_iterator().any(|option| option.is_err()),
+            _ => false,
+        }
     }
 }
 
@@ -58,7 +71,7 @@ fn look(file: &Path) -> (Vec<Found>, u64) {
         let seen = Seen { ifindex: frame.interface, tag: 0, hook: Hook::Observer };
         host.observe(frame.time, &Slice::new(frame.bytes, frame.wire_len as usize), seen);
         let number = frame.number;
-        found.extend(host.drain().map(|event| Found { frame: number, event }));
+        found.extend(host.drain().map(|event| Found { frame: number, event, bytes: frame.bytes.to_vec() }));
     }
     found.retain(|found| found.event.severity() > Severity::Info);
     (found, host.cpu().get(Counter::Segments))
@@ -70,6 +83,9 @@ fn explained(found: &Found, name: &str, labelled: &[u16], facts: &Value) -> Opti
         facts[list].as_array().is_some_and(|list| list.iter().any(matches))
     };
     let frame = found.frame;
+    if found.has_such_a_header() {
+        return Some("its header as another parser reads it");
+    }
     if found.ports().iter().any(|port| labelled.contains(port)) {
         return Some("labelled as injected by a third party");
     }

@@ -25,7 +25,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
         self.rows(passage);
         let flow = self.storage.flow(passage.index)?;
-        if passage.found != 0 || flow.head.watch.any(Watch::EMBRYONIC) {
+        if passage.found != 0 || passage.shape != 0 || flow.head.watch.any(Watch::EMBRYONIC) {
             return Some(Stage::Tell);
         }
         let note = passage.quiet == 0 || second_passed(passage.stamp, flow.ends[passage.packet.sender()].last);

@@ -3,7 +3,7 @@
 use super::{Engine, NOTHING, Ring};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, analysis::Rows, anatomy::last_recorded, ecn, ending, handshake, timewait},
+    detect::{Evidence, RstClass, analysis::Rows, anatomy::last_recorded, ecn, ending, handshake, shape, timewait},
     event::Hook,
     flow::{Bits, HeadBits, Side, TcpFlags, Watch, history::History},
     kind::Kind,
@@ -12,16 +12,21 @@ use crate::{
     table::{self, Inserted, Place, Storage},
     time::{Clock, Stamp, seconds, whole_millis},
     track,
+    wire::Odd,
 };
 
 impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
-    /// Opens a flow for a segment that has none. Resets and FINs open none: anybody can make them, and nothing follows.
+    /// Opens a flow for a segment that has none. Resets and FINs open none, nor does what has neither SYN nor ACK: anybody can make
+    /// them, and nothing follows.
     #[inline(never)]
     pub(super) fn open(&mut self, passage: &mut Passage, at: Place) -> bool {
-        if passage.packet.flags.any(TcpFlags::RST.with(TcpFlags::FIN)) {
-            self.cpu.count(Counter::Strays);
+        let flags = passage.packet.flags;
+        if flags.any(TcpFlags::RST.with(TcpFlags::FIN)) || !flags.any(TcpFlags::SYN.with(TcpFlags::ACK)) {
+            self.stray(&passage.packet);
             return false;
         }
+        let odd = shape::impossible_ends(&passage.packet);
+        passage.packet.odd.add_if(odd, Odd::ENDS);
         let index = match table::insert(self.storage, at, seconds(passage.now), &mut passage.scratch) {
             Inserted::At(index, evicted) => {
                 if let Some(reason) = evicted {
@@ -55,7 +60,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             None => HeadBits(0),
         };
         track::open(flow, packet, passage.now);
-        if packet.flags.is_syn() {
+        if packet.is_plain_syn() {
             // The other side's memory is put in order when there is something to say of it: most SYNs of a flood are alone.
             flow.head.watch.set(Watch::ALONE);
             track::forget(flow, packet.sender(), passage.now);
@@ -245,6 +250,11 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if flow.ends[0].bits.any(Bits::WSCALE) && flow.ends[1].bits.any(Bits::WSCALE) {
             flow.ends[0].bits.set(Bits::SCALED);
             flow.ends[1].bits.set(Bits::SCALED);
+        }
+        if !flow.ends[0].bits.any(Bits::TIMESTAMPS) || !flow.ends[1].bits.any(Bits::TIMESTAMPS) {
+            // Offered and not taken: none are to be missed.
+            flow.ends[0].tsval = 0;
+            flow.ends[1].tsval = 0;
         }
         if !flow.head.watch.any(Watch::RESET_A) && !flow.head.watch.any(Watch::RESET_B) {
             flow.head.closed = 0;

@@ -3,7 +3,7 @@
 use super::{Engine, NOTHING, Ring, Stage, emit::LOST};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, ending, forged, races, requests, silence, tampering},
+    detect::{Evidence, RstClass, ending, forged, numbers, races, requests, silence, tampering},
     flow::{Bits, HeadBits, Reset, TcpFlags, Watch, history},
     kind::Kind,
     passage::{Passage, Rule},
@@ -31,9 +31,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                 self.verdict(passage);
                 return Some(Stage::Analysis);
             }
-            Stage::Reset | Stage::Handshake | Stage::Watched => {}
+            Stage::Shape | Stage::Reset | Stage::Handshake | Stage::Watched => {}
         }
-        passage.begin(0);
         self.take_time(passage);
         match stage {
             Stage::Reset => {
@@ -55,12 +54,19 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                     self.follow(passage);
                 }
             }
+            Stage::Shape => {
+                if let Some(stage) = self.shape(passage) {
+                    return Some(stage);
+                }
+                self.chronicle(passage);
+            }
             Stage::Watched | Stage::Tell | Stage::Verdict | Stage::Analysis => {
                 self.oddity(passage);
                 self.chronicle(passage);
                 self.follow(passage);
                 self.silence(passage);
                 self.doubt(passage);
+                self.echo(passage);
             }
         }
         Some(Stage::Analysis)
@@ -69,7 +75,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// Tells what was found, and again if there is a second finding about the same segment.
     #[inline(always)]
     fn tell_all(&mut self, passage: &mut Passage) -> Option<Stage> {
-        if passage.found == 0 {
+        if passage.found == 0 && !passage.take_shape() {
             self.finish_handshake(passage);
             return None;
         }
@@ -84,6 +90,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             finding.rule = passage.also_rule;
             finding.evidence = Evidence::NONE;
             passage.also = 0;
+            return Some(Stage::Tell);
+        }
+        if passage.shape != 0 {
+            passage.found = 0;
             return Some(Stage::Tell);
         }
         self.finish_handshake(passage);
@@ -114,6 +124,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     #[inline(always)]
     fn follow(&mut self, passage: &mut Passage) {
         self.after_reset(passage);
+        self.fin_moved(passage);
         self.after_fin(passage);
         self.distance(passage);
         self.answer_to_fin(passage);
@@ -258,6 +269,20 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             passage.finding.detail = [whole_millis(gap), whole_millis(passage.finding.delay)];
             passage.second(Kind::IdleOneSideRst, Rule::Oddity);
         }
+    }
+
+    /// A FIN behind the first one.
+    #[inline(never)]
+    fn fin_moved(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        if passage.found != 0 || !numbers::fin_moved(flow, &passage.packet, passage.stamp) {
+            return;
+        }
+        let ahead = passage.packet.end().since(flow.ends[passage.packet.sender()].nxt);
+        passage.finding.about(passage.packet.segment(passage.stamp));
+        passage.finding.detail[0] = ahead as u32;
+        passage.finding.name(Kind::FinMoved, Rule::Fault);
+        passage.found = 1;
     }
 
     /// Payload beyond a FIN.

@@ -129,7 +129,39 @@ impl Doubt {
     pub const SILENT: u8 = 64;
 }
 
-/// A flow's cold state, 64 bytes.
+/// What a side was told of, a bit each: what it does with every segment would otherwise be told each time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub struct Said(pub u8);
+
+impl Said {
+    /// Odd options.
+    pub const OPTIONS: u8 = 1;
+    /// The urgent pointer.
+    pub const URGENT: u8 = 2;
+    /// Reserved bits.
+    pub const RESERVED: u8 = 4;
+    /// Timestamps are missing.
+    pub const BARE: u8 = 8;
+    /// Numbers below the first.
+    pub const NUMBERS: u8 = 16;
+    /// Its timestamps ran backwards: [`Extra::doubted`] says where.
+    pub const BACKWARDS: u8 = 32;
+    /// Its payload was rejected for it.
+    pub const REJECTED: u8 = 64;
+    /// Its hops.
+    pub const HOPS: u8 = 128;
+
+    /// Whether `bit` was not set before; it is now.
+    #[inline(always)]
+    pub const fn first(&mut self, bit: u8) -> bool {
+        let new = self.0 & bit == 0;
+        self.0 |= bit;
+        new
+    }
+}
+
+/// A flow's cold state, 72 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(8))]
 pub struct Extra {
@@ -139,6 +171,12 @@ pub struct Extra {
     pub history: u64,
     /// What its hosts must doubt.
     pub doubt: Doubt,
+    /// The first byte of the payload whose timestamp ran backwards, see [`Said::BACKWARDS`].
+    pub doubted: SeqNumber,
+    /// By [`super::Side`], what it does all the time and was told of once.
+    pub said: [Said; 2],
+    /// Keeps the record free of padding.
+    pub reserved: [u8; 2],
 }
 
-const _: () = assert!(size_of::<Half>() == 24 && size_of::<Doubt>() == 8 && size_of::<Extra>() == 64);
+const _: () = assert!(size_of::<Half>() == 24 && size_of::<Doubt>() == 8 && size_of::<Extra>() == 72);

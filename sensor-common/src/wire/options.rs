@@ -2,8 +2,12 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::{Frame, Packet, frame::be32};
-use crate::opaque::recall;
+use super::{
+    Frame, Packet,
+    frame::{be16, be32},
+    odd::Odd,
+};
+use crate::opaque::{keep, recall};
 
 /// Which options a segment carries, a bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -44,7 +48,7 @@ pub(super) const MAX_OPTIONS: usize = 40;
 #[repr(C)]
 pub struct OptionList {
     /// The options, with room behind them, so that a value can be read at every position without a further check.
-    bytes: [u8; MAX_OPTIONS + 5],
+    bytes: [u8; MAX_OPTIONS + 13],
     /// Bytes of the list that are there.
     end: u8,
     /// Bytes to skip to the next option.
@@ -62,9 +66,13 @@ impl OptionList {
     pub const OTHER: u8 = 3;
 }
 
+/// Experimental options (RFC 6994), and the number under which Fast Open was one.
+const EXPERIMENT: u8 = 254;
+const FAST_OPEN: [u8; 2] = [0xf9, 0x89];
+
 impl Default for OptionList {
     fn default() -> Self {
-        Self { bytes: [0; MAX_OPTIONS + 5], end: 0, skip: 0, rare: 0 }
+        Self { bytes: [0; MAX_OPTIONS + 13], end: 0, skip: 0, rare: 0 }
     }
 }
 
@@ -74,9 +82,11 @@ pub(super) fn walk<F: Frame>(frame: &F, offset: usize, len: usize, packet: &mut 
     let list = &mut packet.list;
     list.end = 0;
     list.skip = 0;
+    packet.options.0 &= Options::DONT_FRAGMENT.0;
     let mut at = 0;
     while at < MAX_OPTIONS && at < len {
-        let Some(word) = frame.bytes::<4>(offset + at) else { break };
+        // A capture may have cut it short: what is left proves nothing.
+        let Some(word) = frame.bytes::<4>(offset + at) else { return };
         list.bytes[at] = word[0];
         list.bytes[at + 1] = word[1];
         list.bytes[at + 2] = word[2];
@@ -104,6 +114,7 @@ pub(super) fn walk<F: Frame>(frame: &F, offset: usize, len: usize, packet: &mut 
         let size = recall(&list.bytes[at + 1]);
         if size < 2 || at + size as usize > end {
             packet.options.0 |= Options::MALFORMED.0;
+            packet.odd.0 |= Odd::OPTIONS.0;
             break;
         }
         list.skip = size - 1;
@@ -117,14 +128,21 @@ pub(super) fn walk<F: Frame>(frame: &F, offset: usize, len: usize, packet: &mut 
             (8, 10) => {
                 let value = [list.bytes[at + 2], list.bytes[at + 3], list.bytes[at + 4], list.bytes[at + 5]];
                 packet.tsval = u32::from_be_bytes(value);
+                let echo = [list.bytes[at + 6], list.bytes[at + 7], list.bytes[at + 8], list.bytes[at + 9]];
+                packet.tsecr = u32::from_be_bytes(echo);
                 Options::TIMESTAMPS
             }
             (34, _) => {
                 list.rare |= OptionList::FAST_OPEN;
                 Options::FAST_OPEN
             }
+            (EXPERIMENT, 4..) if [list.bytes[at + 2], list.bytes[at + 3]] == FAST_OPEN => {
+                list.rare |= OptionList::FAST_OPEN;
+                Options::FAST_OPEN
+            }
             (19 | 29, _) => Options::AUTH,
             (2 | 3 | 4 | 8, _) => Options::MALFORMED,
+            (5, _) if size & 7 != 2 => Options::MALFORMED,
             (5, _) => Options(0),
             (30, _) => {
                 list.rare |= OptionList::MULTIPATH;
@@ -135,7 +153,13 @@ pub(super) fn walk<F: Frame>(frame: &F, offset: usize, len: usize, packet: &mut 
                 Options(0)
             }
         };
-        packet.options.0 |= found.0;
+        let before = recall(&packet.options.0);
+        let odd = recall(&packet.odd.0);
+        // The bits of either are chosen so that none needs a branch of its own.
+        let twice = ((before & found.0 & !Options::MALFORMED.0) != 0) as u8 * Odd::TWICE.0;
+        let broken = (found.0 >> 7) * Odd::OPTIONS.0;
+        keep(&mut packet.odd.0, odd | twice | broken);
+        keep(&mut packet.options.0, before | found.0);
     }
 }
 
@@ -157,11 +181,31 @@ pub(super) fn common_syn<F: Frame>(frame: &F, offset: usize, len: usize, packet:
     known
 }
 
-/// The timestamp value of the layout that stacks use on established connections (RFC 7323 appendix A), if it is that one.
+/// Reads the options of a segment in the layouts of established connections without a walk: timestamps (RFC 7323 appendix A), SACK
+/// blocks, or both; false if it is another.
 #[inline(always)]
-pub(super) fn aligned_timestamp<F: Frame>(frame: &F, offset: usize) -> Option<u32> {
-    let list = frame.bytes::<12>(offset)?;
-    (be32(list, 0) == 0x0101_080a).then(|| be32(list, 4))
+pub(super) fn common<F: Frame>(frame: &F, offset: usize, len: usize, packet: &mut Packet) -> bool {
+    if len < 12 {
+        return false;
+    }
+    let Some(list) = frame.bytes::<12>(offset) else { return false };
+    if be32(list, 0) != 0x0101_080a {
+        return be16(list, 0) == 0x0101 && are_blocks(list[2], list[3], len);
+    }
+    packet.options.0 |= Options::TIMESTAMPS.0;
+    packet.tsval = be32(list, 4);
+    packet.tsecr = be32(list, 8);
+    if len == 12 {
+        return true;
+    }
+    let Some(rest) = frame.bytes::<4>(offset + 12) else { return false };
+    be16(rest, 0) == 0x0101 && are_blocks(rest[2], rest[3], len - 12)
+}
+
+/// Whether an option behind two bytes of padding is SACK blocks, and all that is left of `len` bytes.
+#[inline(always)]
+fn are_blocks(kind: u8, size: u8, len: usize) -> bool {
+    kind == 5 && size & 7 == 2 && size as usize + 2 == len
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use super::{
     Frame, Options,
     frame::{be16, be32},
     ip,
-    options::{OptionList, aligned_timestamp, common_syn, walk},
+    odd::Odd,
+    options::{OptionList, common, common_syn, walk},
 };
 use crate::{
     counters::Counter,
@@ -30,6 +31,8 @@ pub struct Packet {
     pub len: u32,
     /// Timestamp value; 0 if none.
     pub tsval: u32,
+    /// Timestamp echo reply; 0 if none.
+    pub tsecr: u32,
     /// Raw window field.
     pub win: u16,
     /// IPv4 identification; IPv6 flow label folded to 16 bits.
@@ -42,14 +45,14 @@ pub struct Packet {
     pub ttl: u8,
     /// TOS or traffic class, ECN included.
     pub tos: u8,
-    /// Options present. All of them on SYN and RST; on others only timestamps, in their usual place.
+    /// Options present. Behind timestamps and SACK blocks in their usual places, nothing is looked for.
     pub options: Options,
     /// Window scale shift, where the option is present.
     pub wscale: u8,
     /// Source MAC address folded to a byte; 0 if there is none.
     pub mac: u8,
-    /// Keeps the record free of padding.
-    pub reserved: u8,
+    /// What its header has against it.
+    pub odd: Odd,
     /// Working memory of the option walk.
     pub list: OptionList,
     /// Working memory of [`Packet::forget`].
@@ -163,21 +166,25 @@ pub fn parse<F: Frame>(
     packet.flags = TcpFlags(tcp[13]);
     packet.mac = mac;
     packet.tsval = 0;
+    packet.tsecr = 0;
     packet.wscale = 0;
     packet.list.rare = 0;
+    packet.odd = Odd(0);
+    // Read while the header is at hand: the kernel's verifier need not remember where it was.
+    let (held, urgent) = (be16(tcp, 12), be16(tcp, 18));
     if header_len > 20 {
-        let at = payload.at + 20;
-        if packet.flags.any(TcpFlags::SYN.with(TcpFlags::RST)) {
-            if !common_syn(frame, at, header_len - 20, packet) {
-                let at = packet.forget(at);
-                walk(frame, at, header_len - 20, packet);
-            }
-        } else if header_len >= 32
-            && let Some(tsval) = aligned_timestamp(frame, at)
-        {
-            packet.options.0 |= Options::TIMESTAMPS.0;
-            packet.tsval = tsval;
+        let (at, len) = (payload.at + 20, header_len - 20);
+        let handshake = packet.flags.any(TcpFlags::SYN.with(TcpFlags::RST));
+        let known = if handshake { common_syn(frame, at, len, packet) } else { common(frame, at, len, packet) };
+        if !known {
+            let at = packet.forget(at);
+            walk(frame, at, len, packet);
         }
+    }
+    // A flood's SYNs have nothing more to be looked at.
+    let request = held & Odd::HELD == Odd::REQUEST && (packet.ack.0 | packet.len) == 0;
+    if held & Odd::HELD != Odd::USUAL && !request || urgent != 0 {
+        packet.look(held, urgent);
     }
     Ok(())
 }

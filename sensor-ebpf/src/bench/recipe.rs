@@ -43,7 +43,8 @@ impl Recipe {
             // Its upper half in network order; what runs over is lost, as it should.
             IPID => grown(lap << 16),
             SOURCE => self.headers[index] ^ spread,
-            PORTS => self.headers[index] ^ (spread & 0xffff),
+            // Of the source port, all but the highest bit: there is no port 0.
+            PORTS => self.headers[index] ^ (spread & 0xff7f),
             SEQ => grown(lap.wrapping_mul(self.seq_step as u32)),
             ACK => grown(lap.wrapping_mul(self.ack_step as u32)),
             TSVAL => grown(lap),

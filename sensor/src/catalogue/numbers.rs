@@ -111,6 +111,12 @@ numbers! {
     OPTION = "option" Second, "what was gone from the retry: 1 Fast Open, 2 Multipath TCP, 3 an unknown one or several, 4 ECN";
     DATA_SEGMENTS = "data_segments" Second, "segments with payload, none of them with ECN's marks";
     SYN_BYTES = "syn_bytes" Second, "bytes that came with the SYN";
+    BELOW = "below_bytes" First, "bytes from the number to the first that the connection is known to have used";
+    FIN_AHEAD = "fin_ahead_bytes" First, "bytes from the first FIN to this one";
+    RECANTED = "recanted_bytes" First, "bytes of window that were promised and are taken back";
+    WINDOW_LEFT = "window_left_bytes" Second, "bytes of window that are left";
+    OLDER = "older_ticks" First, "ticks of the sender's clock from the timestamp to its last one";
+    ECHO_AHEAD = "echo_ahead_ticks" First, "ticks by which the echo is ahead of the last timestamp seen";
     FIRST_BESIDE = "first_beside" First, "the first number of the finding told beside it";
     SECOND_BESIDE = "second_beside" Second, "the second number of the finding told beside it";
 }
@@ -156,6 +162,11 @@ pub const fn numbers(kind: Kind) -> &'static [Number] {
         Kind::WsDupAck => &[ASKED, SEGMENTS],
         Kind::WsLostSegment => &[SKIPPED],
         Kind::WsAckLostSegment => &[UNSEEN, SEGMENTS],
+        Kind::SeqUnderflow | Kind::AckUnderflow => &[BELOW],
+        Kind::FinMoved => &[FIN_AHEAD],
+        Kind::WinRecision => &[RECANTED, WINDOW_LEFT],
+        Kind::PawsReject => &[OLDER],
+        Kind::TsEchoImpossible => &[ECHO_AHEAD],
         Kind::RstSyn => &[HOPS_APART],
         Kind::RstBothEnds => &[SINCE_DATA],
         Kind::CtSynNone | Kind::CtAckNone | Kind::CtPshNone | Kind::RadarPostSyn | Kind::RadarPostPsh => &[],

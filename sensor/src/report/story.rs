@@ -18,6 +18,7 @@ mod handshake;
 mod performance;
 mod requests;
 mod rfc5961;
+mod shape;
 mod silence;
 
 /// What a kind says for itself, where it is not about who made a segment.
@@ -69,6 +70,7 @@ pub(super) fn of(finding: &Finding<'_>) -> Option<Story> {
         performance::story,
         requests::story,
         rfc5961::story,
+        shape::story,
         silence::story,
     ];
     stories.iter().find_map(|story| story(finding))

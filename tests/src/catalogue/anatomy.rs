@@ -42,7 +42,7 @@ fn accepted_and_aborted(s: Scenario) -> Scenario {
 
 /// Fast Open was tried first; the plain retry is refused (RFC 7413 §4.2.1).
 fn refused_without_its_data(s: Scenario) -> Scenario {
-    s.from_client(TcpFlags::SYN, |p| p.len(100))
+    s.from_client(TcpFlags::SYN, |p| p.len(100).cookie())
         .after(1000)
         .from_client(TcpFlags::SYN, |p| p)
         .server_rst(|p| p.raw_seq(0).ack(1).win(0).bare())

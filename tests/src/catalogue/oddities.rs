@@ -29,7 +29,7 @@ fn acknowledges_what_was_not_sent(s: Scenario) -> Scenario {
 
 /// Fast Open.
 fn answers_data_on_the_request(s: Scenario) -> Scenario {
-    s.from_client(TcpFlags::SYN, |p| p.len(100)).synack().server_data(200).ack().talk(1)
+    s.from_client(TcpFlags::SYN, |p| p.len(100).cookie()).synack().server_data(200).ack().talk(1)
 }
 
 fn answered_by_a_request(s: Scenario) -> Scenario {
@@ -66,7 +66,12 @@ fn server_cannot_wait(s: Scenario) -> Scenario {
 }
 
 fn client_cannot_wait(s: Scenario) -> Scenario {
-    s.syn().from_client(TcpFlags::PSH, |p| p.len(100)).expect(finding("data-before-est").notice()).synack().ack()
+    s.syn()
+        .from_client(TcpFlags::PSH, |p| p.forged().len(100))
+        .expect(finding("data-before-est").notice())
+        .expect(finding("flag-null").notice())
+        .synack()
+        .ack()
 }
 
 fn data_after_a_lost_ack(s: Scenario) -> Scenario {

@@ -89,7 +89,7 @@ fn close_and_open(s: Scenario) -> Scenario {
 }
 
 fn window_closes_again_and_again(s: Scenario) -> Scenario {
-    let thrice = times(3, s.handshake().talk(1), close_and_open).client_data(100);
+    let thrice = times(3, s.server(|s| s.window(10)).handshake().talk(1), close_and_open).client_data(100);
     let fourth = thrice.from_server(ACK, |p| p.win(0)).expect(finding("ws-zero-window").info());
     times(3, fourth.after(50).server_ack(), close_and_open)
 }

@@ -14,6 +14,8 @@ pub struct Draft {
     /// Nanoseconds by which it comes too late.
     pub(super) late: u64,
     tos: u8,
+    urgent: u16,
+    reserved: u8,
     isn: SeqNumber,
     peer_isn: SeqNumber,
 }
@@ -21,7 +23,7 @@ pub struct Draft {
 impl Draft {
     pub(super) fn new(packet: TcpPacket, sender: &Speaker, receiver: &Speaker) -> Self {
         let (tos, isn, peer_isn) = (sender.tos, sender.isn, receiver.isn);
-        Self { packet, forged: false, unseen: false, late: 0, tos, isn, peer_isn }
+        Self { packet, forged: false, unseen: false, late: 0, tos, urgent: 0, reserved: 0, isn, peer_isn }
     }
 
     fn with(mut self, edit: impl FnOnce(&mut TcpPacket)) -> Self {
@@ -57,6 +59,16 @@ impl Draft {
     /// TOS or traffic class.
     pub fn tos(self, tos: u8) -> Self {
         Self { tos, ..self }
+    }
+
+    /// Urgent pointer.
+    pub fn urgent(self, urgent: u16) -> Self {
+        Self { urgent, ..self }
+    }
+
+    /// The four bits behind the data offset: AE is the lowest.
+    pub fn reserved(self, reserved: u8) -> Self {
+        Self { reserved, ..self }
     }
 
     /// Raw window.
@@ -135,6 +147,11 @@ impl Draft {
         self.options(&[])
     }
 
+    /// Fast Open, with a cookie (RFC 7413).
+    pub fn cookie(self) -> Self {
+        self.options(&[2, 4, 5, 180, 34, 6, 1, 2, 3, 4, 1, 1])
+    }
+
     /// That many bytes of payload.
     pub fn len(self, len: usize) -> Self {
         self.with(|p| p.payload = vec![b'x'; len])
@@ -167,6 +184,10 @@ impl Draft {
             let sum = !((sum + (sum >> 16)) as u16);
             bytes[ip + 10..ip + 12].copy_from_slice(&sum.to_be_bytes());
         }
+        // The checksum no longer fits, which nobody looks at.
+        let tcp = ip + if self.packet.source.is_ipv6() { 40 } else { 20 };
+        bytes[tcp + 12] |= self.reserved & 15;
+        bytes[tcp + 18..tcp + 20].copy_from_slice(&self.urgent.to_be_bytes());
         bytes
     }
 }

@@ -75,8 +75,8 @@ impl Outcome {
 }
 
 /// Shows frames to an engine of their own.
-fn observe(frames: &[Sent], seat: Seat) -> Outcome {
-    let mut host = Host::new(Config::replay(255));
+fn observe(frames: &[Sent], seat: Seat, config: Config) -> Outcome {
+    let mut host = Host::new(config);
     let mut findings = Vec::new();
     for (index, frame) in frames.iter().enumerate() {
         let Some(hook) = seat.hook(frame.from) else { continue };
@@ -91,7 +91,8 @@ fn observe(frames: &[Sent], seat: Seat) -> Outcome {
 impl Scenario {
     /// What the engine finds.
     pub fn run(&self) -> Outcome {
-        observe(&self.frames(), self.seat)
+        let config = Config { gtsm_ports: [self.guarded, 0, 0, 0], ..Config::replay(255) };
+        observe(&self.frames(), self.seat, config)
     }
 
     /// Runs it and compares: all that is expected is found where it is expected, and nothing else from notice up.
