@@ -6,6 +6,7 @@ use std::{
     collections::HashMap,
     future::Future,
     io::{self, BufWriter, Write},
+    sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
 };
@@ -22,7 +23,7 @@ use tokio::{
     time,
 };
 
-use records::{Records, Swept};
+use records::{Parting, Records, Swept};
 
 use crate::{
     cli,
@@ -32,7 +33,9 @@ use crate::{
         Attached, Drain, Drained, Kernel, KernelError, Mode, Options, Presence, default_interface, interface_index,
         strips_vlans,
     },
+    observe::{Board, Observer, Source},
     report::{PacketFile, Place, Reporter, Style, WallClock},
+    seal::{Needs, seal},
 };
 
 /// How long the reader of stdout may take to let the last lines go.
@@ -49,6 +52,7 @@ const ROUND: Duration = Duration::from_secs(1);
 pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let interfaces = chosen(&options.interfaces)?;
     let packets = options.report.packets(None)?;
+    let observer = Observer::open(options.metrics)?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces.iter().any(|interface| strips_vlans(interface));
     let mut agent = Agent::load(&Options {
@@ -62,10 +66,20 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     })?;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
+    let mut needs = Needs { hot_plug: options.keep_caps, ..Needs::default() };
     for interface in &interfaces {
         let attached = agent.attach(interface, options.mode.into())?;
+        needs.clsact |= attached.is_clsact();
         warn(&format!("watching {attached}"));
     }
+    agent.seal = Some(needs);
+    if let Some(cause) = observer.deaf() {
+        warn(&format!("sensor status will not find this sensor ({cause})"));
+    }
+    if let Some(address) = observer.metrics() {
+        warn(&format!("metrics at http://{address}/metrics"));
+    }
+    agent.observer = Some(observer);
     let duration = options.duration.map(Duration::from_secs);
     agent.watch(&runtime, options.report.style(), packets, async {
         tokio::select! {
@@ -130,6 +144,11 @@ pub struct Agent {
     present: Vec<Presence>,
     /// Whether connections that ended are told of, too.
     records: bool,
+    /// What is still needed once it watches; the rest is given up. None for a process that has other things to do.
+    seal: Option<Needs>,
+    /// Who answers for it, if anybody may ask.
+    observer: Option<Observer>,
+    board: Arc<Board>,
 }
 
 impl Agent {
@@ -140,7 +159,8 @@ impl Agent {
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
         let (kernel, records) = (Kernel::load(options)?, options.records);
-        Ok(Self { kernel, interfaces: HashMap::new(), present: Vec::new(), records })
+        let (interfaces, present, board) = Default::default();
+        Ok(Self { kernel, interfaces, present, records, seal: None, observer: None, board })
     }
 
     /// Attaches to an interface of the calling thread's network namespace.
@@ -152,6 +172,7 @@ impl Agent {
         let attached = self.kernel.attach(interface, mode)?;
         self.interfaces.insert(attached.ifindex, attached.interface.clone());
         self.present.extend(Presence::of(&attached));
+        self.board.watch(&attached);
         Ok(attached)
     }
 
@@ -170,24 +191,40 @@ impl Agent {
         let clock = WallClock::matching(monotonic(), SystemTime::now());
         let names = std::mem::take(&mut self.interfaces);
         let present = std::mem::take(&mut self.present);
-        let (sweep, swept) = Records::start(self.kernel.table()?, self.records).map_err(Failure::Loop)?;
-        let (drained, writer, gone) = runtime.block_on(async {
-            let (mut drain, records) = Drain::new(self.kernel.events()?, sweep.parted()).map_err(Failure::Loop)?;
+        // Mapped once: its pages count as memory of the process each time.
+        let table = Arc::new(self.kernel.table()?);
+        let readings = self.kernel.readings(Arc::clone(&table))?;
+        let board = Arc::clone(&self.board);
+        let (sweep, drained, writer, gone) = runtime.block_on(async {
+            let parting = Parting::default();
+            let (mut drain, records) = Drain::new(self.kernel.events()?, parting.parted()).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
+            // All that takes rights is done, and no other thread runs yet.
+            let kernel = &self.kernel;
+            let sealed = self.seal.take().map(|needs| seal(&needs, || kernel.counters().is_ok()));
+            if let Some(missing) = sealed.as_ref().and_then(|sealed| sealed.layers.missing()) {
+                warn(&missing);
+            }
+            let layers = sealed.as_ref().map(|sealed| sealed.layers.clone());
+            let source =
+                Source { board: board.clone(), account: drain.account(), readings, layers, started: SystemTime::now() };
+            let observer = self.observer.take().map(|observer| observer.start(source));
+            let _observing = observer.transpose().map_err(Failure::Loop)?;
+            let (sweep, swept) = Records::start(table, self.records, parting, board.clone()).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets);
-            let writer = write((records, swept), reporter, names, failed).map_err(Failure::Loop)?;
+            let writer = write((records, swept), reporter, names, failed, board.clone()).map_err(Failure::Loop)?;
             let mut gone = None;
             tokio::select! {
                 end = drain.run() => end.map_err(Failure::Loop)?,
-                last = all_gone(present) => gone = Some(last),
+                last = all_gone(present, &board) => gone = Some(last),
                 () = until => {}
                 _ = &mut failure => {}
             }
             self.kernel.detach();
             drain.empty();
-            Ok::<_, Failure>((drain.drained(), writer, gone))
+            Ok::<_, Failure>((sweep, drain.drained(), writer, gone))
         })?;
         let swept = sweep.end();
         let counters = self.kernel.counters()?;
@@ -200,12 +237,13 @@ impl Agent {
 }
 
 /// Completes with the name of the last interface when it goes away; never where there was none.
-async fn all_gone(mut present: Vec<Presence>) -> String {
+async fn all_gone(mut present: Vec<Presence>, board: &Board) -> String {
     let mut round = time::interval(ROUND);
     loop {
         round.tick().await;
         for gone in present.extract_if(.., |presence| presence.is_gone()).collect::<Vec<_>>() {
             warn(&format!("{} is gone and no longer watched", gone.interface()));
+            board.gone(gone.interface());
             if present.is_empty() {
                 return gone.interface().into();
             }
@@ -220,6 +258,7 @@ fn write<W: Write + Send + 'static>(
     mut reporter: Reporter<W>,
     names: HashMap<u32, String>,
     failed: oneshot::Sender<()>,
+    board: Arc<Board>,
 ) -> io::Result<JoinHandle<io::Result<Reporter<W>>>> {
     // For waiting alone: the thread may block, and does so on stdout.
     let runtime = Builder::new_current_thread().build()?;
@@ -228,18 +267,25 @@ fn write<W: Write + Send + 'static>(
         let _failed = failed;
         let place = |link: LinkId| Place { interface: names.get(&link.ifindex).map(String::as_str), frame: None };
         while let Some(news) = runtime.block_on(next(&mut events, &mut swept)) {
-            match news {
-                News::Event(record) => {
-                    if let Some(event) = Event::decode(&record) {
-                        reporter.event(&event, place(event.flow.head.key.link))?;
-                    }
+            board.begin();
+            let (finding, fresh) = match &news {
+                News::Event(record) => (Event::decode(record), true),
+                News::Swept(Swept::Found(event)) => (Some(**event), false),
+                News::Swept(Swept::Ended(record)) => {
+                    reporter.record(record, place(record.key.link))?;
+                    board.record();
+                    (None, false)
                 }
-                News::Swept(Swept::Found(event)) => reporter.event(&event, place(event.flow.head.key.link))?,
-                News::Swept(Swept::Ended(record)) => reporter.record(&record, place(record.key.link))?,
+            };
+            if let Some(event) = finding {
+                reporter.event(&event, place(event.flow.head.key.link))?;
+                let age = Duration::from_nanos(monotonic().saturating_sub(event.time));
+                board.finding(&event, fresh.then_some(age));
             }
             if events.is_empty() && swept.is_empty() {
                 reporter.flush()?;
             }
+            board.end(reporter.written());
         }
         Ok(reporter)
     })

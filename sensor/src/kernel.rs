@@ -6,9 +6,10 @@ mod error;
 mod ioctl;
 mod netdev;
 mod privilege;
+mod readings;
 mod table;
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, sync::Arc};
 
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
@@ -24,10 +25,11 @@ use sensor_common::{
 use zerocopy::{FromBytes, IntoBytes};
 
 pub use attach::{Attached, Egress, Ingress, Mode};
-pub use drain::{Drain, Drained};
+pub use drain::{Account, Drain, Drained};
 pub use error::KernelError;
 pub use ioctl::{Presence, strips_vlans};
 pub use netdev::{default_interface, interface_index};
+pub use readings::{MapFacts, Occupied, ProgramFacts, Readings};
 pub use table::{Running, Table};
 
 /// The production object, built by `cargo xtask build-ebpf`.
@@ -152,6 +154,8 @@ impl Kernel {
 
     /// Attaches both hooks to an interface, in the best way that it allows, and says which that was.
     pub fn attach(&mut self, interface: &str, mode: Mode) -> Result<Attached, KernelError> {
+        // They may have been given up since; without them the interface is not even found.
+        privilege::check()?;
         let how = attach::How { mode, both_directions: self.config.both_directions != 0, clsact: self.clsact };
         let (links, attached) = attach::attach(&mut self.ebpf, interface, how)?;
         self.attached.push(links);
@@ -184,6 +188,11 @@ impl Kernel {
             _ => Err(KernelError::Missing(name)),
         };
         Table::new(map("BUCKETS")?, map("FLOWS")?, map("EXTRAS")?)
+    }
+
+    /// What can be read of it from elsewhere, its table with it. To be taken before the ring is, to know that one too.
+    pub fn readings(&self, table: Arc<Table>) -> Result<Readings, KernelError> {
+        Readings::of(&self.ebpf, table)
     }
 
     /// Sets the time that a program with [`ClockSource::Test`] goes by, in nanoseconds.

@@ -11,7 +11,7 @@ use sensor::{
     cli::{Cli, Verb},
     demo, explain,
     failure::Failure,
-    flows, replay, schema,
+    flows, replay, schema, status,
 };
 
 fn main() -> ExitCode {
@@ -30,6 +30,7 @@ fn run(verb: &Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Attach(options) => agent::attach(options).map(|()| ExitCode::SUCCESS),
         Verb::Flows(options) => flows::run(options).map(|()| ExitCode::SUCCESS),
+        Verb::Status(options) => status::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Demo(options) => demo::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Explain(options) => explain::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Schema => schema::run().map(|()| ExitCode::SUCCESS),

@@ -9,7 +9,7 @@ use super::KernelError;
 const NEEDED: [(u32, &str); 3] = [(12, "CAP_NET_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
 const SYS_ADMIN: u32 = 21;
 
-/// Whether the process may load and attach.
+/// Whether this thread may load and attach.
 pub(super) fn check() -> Result<(), KernelError> {
     let Some(effective) = capabilities() else { return Ok(()) };
     let has = |capability: u32| effective >> capability & 1 != 0;
@@ -33,7 +33,8 @@ pub(super) fn check_inspect() -> Result<(), KernelError> {
 }
 
 fn capabilities() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
+    // Each thread has its own.
+    let status = fs::read_to_string("/proc/thread-self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(line.trim(), 16).ok()
 }

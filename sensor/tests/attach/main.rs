@@ -8,8 +8,11 @@ mod demo;
 mod figures;
 mod flows;
 mod hooks;
+mod observe;
 mod output;
 mod privilege;
+mod prometheus;
+mod seal;
 mod stop;
 mod write;
 
