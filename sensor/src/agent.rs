@@ -1,9 +1,13 @@
 //! The agent: load, attach, drain, report, and leave nothing behind.
 
+mod interfaces;
+mod names;
 mod records;
+mod reload;
+mod rules;
+mod wanted;
 
 use std::{
-    collections::HashMap,
     future::Future,
     io::{self, BufWriter, Write},
     thread::JoinHandle,
@@ -18,24 +22,24 @@ use tokio::{
     time,
 };
 
+pub use wanted::{Choice, Wanted};
+
+use interfaces::Interfaces;
+use names::Names;
 use records::{Records, Swept};
+use reload::Reload;
+use rules::Rules;
 
 use crate::{
     cli,
     failure::Failure,
     interrupt,
-    kernel::{
-        Attached, Drain, Drained, Kernel, KernelError, Mode, Options, Presence, default_interface, interface_index,
-        strips_vlans,
-    },
-    report::{PacketFile, Place, Reporter, Style, WallClock},
+    kernel::{Attached, Bell, Drain, Drained, Kernel, KernelError, Mode, Options},
+    report::{PacketFile, Reporter, Style, WallClock},
 };
 
 /// How long the reader of stdout may take to let the last lines go.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// How often it is asked whether the interfaces are still there.
-const ROUND: Duration = Duration::from_secs(1);
 
 /// Watches interfaces until it is interrupted or its time is over.
 ///
@@ -43,17 +47,25 @@ const ROUND: Duration = Duration::from_secs(1);
 ///
 /// Why it could not load, attach or report.
 pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
-    let interfaces = chosen(&options.interfaces)?;
+    let wanted = Wanted::new(&options.interfaces)?;
+    wanted.check()?;
     let packets = options.report.packets(None)?;
     let both_directions = options.direction == cli::Direction::Both;
-    let ignore_vlans = interfaces.iter().any(|interface| strips_vlans(interface));
+    let ignore_vlans = interfaces::ignores_vlans(&wanted);
     let mut agent =
         Agent::load(&Options { flows: options.flows, both_directions, ignore_vlans, ..Options::default() })?;
     agent.records = options.records;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
-    for interface in &interfaces {
-        let attached = agent.attach(interface, options.mode.into())?;
+    {
+        let _within = runtime.enter();
+        agent.reload = Reload::new(options).map_err(Failure::Loop)?;
+        agent.bell = Bell::hang().ok();
+    }
+    agent.rules = Some(Rules::telling(options.report.style().min_severity));
+    agent.rules.iter().for_each(|rules| rules.take(options));
+    rules::announced(options).iter().for_each(|line| warn(line));
+    for attached in agent.attach(wanted, options.mode.into())? {
         warn(&format!("watching {attached}"));
     }
     let duration = options.duration.map(Duration::from_secs);
@@ -63,23 +75,6 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
             () = after(duration) => {}
         }
     })
-}
-
-/// The interfaces asked for, or the default one; each once, under whichever of its names.
-fn chosen(asked: &[String]) -> Result<Vec<String>, KernelError> {
-    if asked.is_empty() {
-        return Ok(vec![default_interface()?]);
-    }
-    let mut indices = Vec::new();
-    let mut chosen = Vec::new();
-    for name in asked {
-        let index = interface_index(name)?;
-        if !indices.contains(&index) {
-            indices.push(index);
-            chosen.push(name.clone());
-        }
-    }
-    Ok(chosen)
 }
 
 /// Completes after `duration`, if there is one.
@@ -116,8 +111,13 @@ impl From<KernelError> for Failure {
 /// A loaded sensor with the interfaces it watches. Detaches when dropped.
 pub struct Agent {
     kernel: Kernel,
-    interfaces: HashMap<u32, String>,
-    present: Vec<Presence>,
+    interfaces: Option<Interfaces>,
+    /// Tells that interfaces have come or gone; without it they are looked at now and then.
+    bell: Option<Bell>,
+    /// What is told, if not all that is severe enough.
+    rules: Option<Rules>,
+    /// The configuration, if it can be read again.
+    reload: Option<Reload>,
     /// Whether connections that ended are told of, too.
     records: bool,
 }
@@ -129,18 +129,21 @@ impl Agent {
     ///
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
-        Ok(Self { kernel: Kernel::load(options)?, interfaces: HashMap::new(), present: Vec::new(), records: false })
+        let kernel = Kernel::load(options)?;
+        Ok(Self { kernel, interfaces: None, bell: None, rules: None, reload: None, records: false })
     }
 
-    /// Attaches to an interface of the calling thread's network namespace.
+    /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
     ///
     /// # Errors
     ///
-    /// Why no hook could be taken.
-    pub fn attach(&mut self, interface: &str, mode: Mode) -> Result<Attached, Failure> {
-        let attached = self.kernel.attach(interface, mode)?;
-        self.interfaces.insert(attached.ifindex, attached.interface.clone());
-        self.present.extend(Presence::of(&attached));
+    /// Why one that was named cannot be watched.
+    pub fn attach(&mut self, wanted: Wanted, mode: Mode) -> Result<Vec<Attached>, Failure> {
+        let (interfaces, attached) = Interfaces::attach(&mut self.kernel, wanted, mode)?;
+        if let Some(patterns) = interfaces.awaited() {
+            warn(&format!("waiting for {patterns}"));
+        }
+        self.interfaces = Some(interfaces);
         Ok(attached)
     }
 
@@ -157,8 +160,9 @@ impl Agent {
         until: impl Future<Output = ()>,
     ) -> Result<(), Failure> {
         let clock = WallClock::matching(monotonic(), SystemTime::now());
-        let names = std::mem::take(&mut self.interfaces);
-        let present = std::mem::take(&mut self.present);
+        let mut interfaces = self.interfaces.take();
+        let names = interfaces.as_ref().map(Interfaces::names).unwrap_or_default();
+        let rules = self.rules.take().unwrap_or_else(|| Rules::telling(style.min_severity));
         let (sweep, swept) = Records::start(self.kernel.table()?, self.records).map_err(Failure::Loop)?;
         let (drained, writer, gone) = runtime.block_on(async {
             let (mut drain, records) = Drain::new(self.kernel.events()?).map_err(Failure::Loop)?;
@@ -166,11 +170,11 @@ impl Agent {
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets);
-            let writer = write((records, swept), reporter, names, failed).map_err(Failure::Loop)?;
+            let writer = write((records, swept), reporter, (names, rules.clone()), failed).map_err(Failure::Loop)?;
             let mut gone = None;
             tokio::select! {
                 end = drain.run() => end.map_err(Failure::Loop)?,
-                last = all_gone(present) => gone = Some(last),
+                last = self.follow(interfaces.as_mut(), &rules) => gone = Some(last),
                 () = until => {}
                 _ = &mut failure => {}
             }
@@ -182,21 +186,23 @@ impl Agent {
         let counters = self.kernel.counters()?;
         let mut notes = account(drained, counters.get(Counter::Submitted));
         notes.extend(swept(&counters));
+        notes.extend(rules.account());
         let reporter = finished(writer, &notes)??;
         reporter.finish(&counters, &notes)?;
         gone.map_or(Ok(()), |interface| Err(KernelError::Gone { interface }.into()))
     }
-}
 
-/// Completes with the name of the last interface when it goes away; never where there was none.
-async fn all_gone(mut present: Vec<Presence>) -> String {
-    let mut round = time::interval(ROUND);
-    loop {
-        round.tick().await;
-        for gone in present.extract_if(.., |presence| presence.is_gone()).collect::<Vec<_>>() {
-            warn(&format!("{} is gone and no longer watched", gone.interface()));
-            if present.is_empty() {
-                return gone.interface().into();
+    /// Follows interfaces and configuration. Completes with the name of the last interface when there is nothing left to watch.
+    async fn follow(&mut self, interfaces: Option<&mut Interfaces>, rules: &Rules) -> String {
+        let Self { kernel, bell, reload, .. } = self;
+        let Some(interfaces) = interfaces else { return std::future::pending().await };
+        loop {
+            tokio::select! {
+                last = interfaces.follow(kernel, bell.as_ref()) => return last,
+                () = Reload::asked(reload.as_mut()) => {}
+            }
+            if let Some(reload) = reload {
+                reload.take(kernel, interfaces, rules);
             }
         }
     }
@@ -207,7 +213,7 @@ async fn all_gone(mut present: Vec<Presence>) -> String {
 fn write<W: Write + Send + 'static>(
     (mut events, mut swept): (mpsc::Receiver<Bytes>, mpsc::Receiver<Swept>),
     mut reporter: Reporter<W>,
-    names: HashMap<u32, String>,
+    (names, rules): (Names, Rules),
     failed: oneshot::Sender<()>,
 ) -> io::Result<JoinHandle<io::Result<Reporter<W>>>> {
     // For waiting alone: the thread may block, and does so on stdout.
@@ -215,16 +221,19 @@ fn write<W: Write + Send + 'static>(
     std::thread::Builder::new().name("report".into()).spawn(move || {
         // Dropped with the thread, which tells the drain that nobody writes any more.
         let _failed = failed;
-        let place = |link: LinkId| Place { interface: names.get(&link.ifindex).map(String::as_str), frame: None };
         while let Some(news) = runtime.block_on(next(&mut events, &mut swept)) {
             match news {
                 News::Event(record) => {
                     if let Some(event) = Event::decode(&record) {
-                        reporter.event(&event, place(event.flow.head.key.link))?;
+                        names.with(link(&event), |place| rules.tell(&mut reporter, &event, place))?;
                     }
                 }
-                News::Swept(Swept::Found(event)) => reporter.event(&event, place(event.flow.head.key.link))?,
-                News::Swept(Swept::Ended(record)) => reporter.record(&record, place(record.key.link))?,
+                News::Swept(Swept::Found(event)) => {
+                    names.with(link(&event), |place| rules.tell(&mut reporter, &event, place))?;
+                }
+                News::Swept(Swept::Ended(record)) => {
+                    names.with(record.key.link, |place| reporter.record(&record, place))?;
+                }
             }
             if events.is_empty() && swept.is_empty() {
                 reporter.flush()?;
@@ -232,6 +241,11 @@ fn write<W: Write + Send + 'static>(
         }
         Ok(reporter)
     })
+}
+
+/// Where an event was seen.
+fn link(event: &Event) -> LinkId {
+    event.flow.head.key.link
 }
 
 /// What there is to tell.

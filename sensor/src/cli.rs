@@ -10,6 +10,8 @@ use clap::{
 use sensor_common::detect::Severity;
 
 use crate::{
+    agent::Wanted,
+    config::{DEFAULT_FILE, Loaded},
     failure::Failure,
     replay::Net,
     report::{Output, PacketFile, Style},
@@ -39,6 +41,8 @@ pub enum Verb {
     Demo(Demo),
     /// Say what an id means: a kind of finding, or a piece of evidence.
     Explain(Explain),
+    /// Check, show or print a configuration file.
+    Config(Config),
     /// Print the JSON Schema of what `--output json` prints.
     Schema,
 }
@@ -46,8 +50,8 @@ pub enum Verb {
 /// Watch interfaces of this host.
 #[derive(Clone, Debug, Args)]
 pub struct Attach {
-    /// Interface to watch, may be repeated [default: that of the default route].
-    #[arg(short, long = "interface", value_name = "IFACE")]
+    /// Interface to watch, may be repeated: a name, a pattern such as `veth*`, or `default` [default: that of the default route].
+    #[arg(short, long = "interface", value_name = "IFACE", value_parser = Wanted::parse)]
     pub interfaces: Vec<String>,
     /// Where to attach on the way in.
     #[arg(long, value_enum, default_value_t = Mode::Auto)]
@@ -67,6 +71,35 @@ pub struct Attach {
     /// How to report.
     #[command(flatten)]
     pub report: Report,
+    /// Take settings from this file [default: /etc/sensor/sensor.toml, where there is one]. Variables SENSOR_NAME go before it, flags before both.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What the file says.
+    #[arg(skip)]
+    pub loaded: Loaded,
+}
+
+/// Check, show or print a configuration file.
+#[derive(Clone, Debug, Args)]
+pub struct Config {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub verb: ConfigVerb,
+}
+
+/// What to do with a configuration file.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Say all that is wrong with a file.
+    Check {
+        /// The file.
+        #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
+        file: PathBuf,
+    },
+    /// Print the settings that `sensor attach` would have with the same flags here, and where each comes from.
+    Show(Attach),
+    /// Print a file with all settings as they are by default.
+    Default,
 }
 
 /// Read a capture through the same engine.

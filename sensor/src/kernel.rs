@@ -4,7 +4,9 @@ mod attach;
 mod drain;
 mod error;
 mod ioctl;
+mod link;
 mod netdev;
+mod netlink;
 mod privilege;
 mod table;
 
@@ -26,7 +28,8 @@ use zerocopy::{FromBytes, IntoBytes};
 pub use attach::{Attached, Egress, Ingress, Mode};
 pub use drain::{Drain, Drained};
 pub use error::KernelError;
-pub use ioctl::{Presence, strips_vlans};
+pub use ioctl::strips_vlans;
+pub use link::{Bell, Link, Links};
 pub use netdev::{default_interface, interface_index};
 pub use table::{Running, Table};
 
@@ -130,9 +133,18 @@ impl Kernel {
     /// Attaches both hooks to an interface, in the best way that it allows, and says which that was.
     pub fn attach(&mut self, interface: &str, mode: Mode) -> Result<Attached, KernelError> {
         let how = attach::How { mode, both_directions: self.config.both_directions != 0, clsact: self.clsact };
-        let (links, attached) = attach::attach(&mut self.ebpf, interface, how)?;
+        // Whoever has given up rights since it loaded is told so, and not each hook's refusal.
+        let (links, attached) = attach::attach(&mut self.ebpf, interface, how)
+            .map_err(|error| privilege::check().err().unwrap_or(error))?;
         self.attached.push(links);
         Ok(attached)
+    }
+
+    /// Detaches from an interface, also from one that is gone: what was attached to it is held until then.
+    pub fn detach_from(&mut self, ifindex: u32) {
+        for links in self.attached.extract_if(.., |links| links.ifindex == ifindex) {
+            attach::detach(&mut self.ebpf, links);
+        }
     }
 
     /// Detaches from all interfaces. What is in the ring stays there.

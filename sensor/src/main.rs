@@ -5,17 +5,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
-use sensor::{
-    agent,
-    cli::{Cli, Verb},
-    demo, explain,
-    failure::Failure,
-    flows, replay, schema,
-};
+use sensor::{agent, cli::Verb, config, demo, explain, failure::Failure, flows, replay, schema};
 
 fn main() -> ExitCode {
-    match run(&Cli::parse().verb) {
+    match config::parse(std::env::args_os()).and_then(|cli| run(&cli.verb)) {
         Ok(code) => code,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
@@ -32,6 +25,7 @@ fn run(verb: &Verb) -> Result<ExitCode, Failure> {
         Verb::Flows(options) => flows::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Demo(options) => demo::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Explain(options) => explain::run(options).map(|()| ExitCode::SUCCESS),
+        Verb::Config(options) => config::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Schema => schema::run().map(|()| ExitCode::SUCCESS),
         Verb::Replay(options) => {
             let worst = replay::run(options)?.worst();

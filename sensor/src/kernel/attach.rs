@@ -101,6 +101,7 @@ impl fmt::Display for Attached {
 
 /// Links to take down again.
 pub(super) struct Links {
+    pub(super) ifindex: u32,
     xdp: Option<XdpLinkId>,
     tc: Vec<(&'static str, SchedClassifierLinkId)>,
 }
@@ -119,7 +120,7 @@ pub(super) fn attach(ebpf: &mut Ebpf, interface: &str, how: How) -> Result<(Link
         return Err(KernelError::NotEthernet { interface: interface.into() });
     }
     let mut notes = Vec::new();
-    let mut links = Links { xdp: None, tc: Vec::new() };
+    let mut links = Links { ifindex, xdp: None, tc: Vec::new() };
     let failed = |notes: &[String]| KernelError::Attach { interface: interface.into(), cause: notes.join("; ") };
 
     let ingress = match xdp(ebpf, ifindex, mode, &mut notes)? {

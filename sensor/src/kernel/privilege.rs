@@ -33,7 +33,8 @@ pub(super) fn check_inspect() -> Result<(), KernelError> {
 }
 
 fn capabilities() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
+    // Of this thread: it is the one that is going to load or attach.
+    let status = fs::read_to_string("/proc/thread-self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(line.trim(), 16).ok()
 }

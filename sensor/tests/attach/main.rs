@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod child;
+mod config;
 mod demo;
 mod figures;
 mod flows;
 mod hooks;
+mod hotplug;
 mod output;
 mod privilege;
 mod stop;
