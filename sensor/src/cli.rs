@@ -19,7 +19,7 @@ use crate::{
 
 /// Passive TCP anomaly sensor: says who killed a connection.
 ///
-/// Exit codes: 0 fine, 1 `--fail-on` was given and something as severe was found, 2 error.
+/// Exit codes: 0 fine, 1 `--fail-on` was given and something as severe was found (doctor: the sensor would not work), 2 error.
 #[derive(Debug, Parser)]
 #[command(name = "sensor", version)]
 pub struct Cli {
@@ -43,6 +43,8 @@ pub enum Verb {
     Explain(Explain),
     /// Check, show or print a configuration file.
     Config(Config),
+    /// Say what keeps the sensor from working here, or from working well, and what mends it. Changes nothing.
+    Doctor(Doctor),
     /// Print the JSON Schema of what `--output json` prints.
     Schema,
 }
@@ -77,6 +79,25 @@ pub struct Attach {
     /// What the file says.
     #[arg(skip)]
     pub loaded: Loaded,
+}
+
+/// Say what keeps the sensor from working here, or from working well, and what mends it. Changes nothing.
+///
+/// Exit code 1: the sensor would not work.
+#[derive(Clone, Debug, Args)]
+pub struct Doctor {
+    /// Interface to look at, may be repeated [default: that of the default route].
+    #[arg(short, long = "iface", visible_alias = "interface", value_name = "IFACE")]
+    pub interfaces: Vec<String>,
+    /// Look also at the sensor that runs as this process [default: the one that was started last].
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// When to colour; `auto` also heeds NO_COLOR.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
 }
 
 /// Check, show or print a configuration file.

@@ -18,6 +18,7 @@ use std::{
 use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, parser::ValueSource};
 
 pub use allow::{Allow, AllowList, Today};
+pub(crate) use problem::nearest;
 pub use problem::{Problem, Problems};
 pub use verbs::{changed, run};
 

@@ -3,10 +3,12 @@
 mod attach;
 mod drain;
 mod error;
+mod ethtool;
 mod ioctl;
 mod link;
 mod netdev;
 mod netlink;
+mod nic;
 mod privilege;
 mod table;
 
@@ -28,9 +30,13 @@ use zerocopy::{FromBytes, IntoBytes};
 pub use attach::{Attached, Egress, Ingress, Mode};
 pub use drain::{Drain, Drained};
 pub use error::KernelError;
+pub(crate) use ethtool::{driver, features};
 pub use ioctl::strips_vlans;
 pub use link::{Bell, Link, Links};
+pub(crate) use netdev::program_name;
 pub use netdev::{default_interface, interface_index};
+pub(crate) use nic::{Filter, XDP_BASIC, XDP_SEVERAL_BUFFERS, filters, xdp_features};
+pub(crate) use privilege::{capabilities, missing, too_old};
 pub use table::{Running, Table};
 
 /// The production object, built by `cargo xtask build-ebpf`.
@@ -133,9 +139,7 @@ impl Kernel {
     /// Attaches both hooks to an interface, in the best way that it allows, and says which that was.
     pub fn attach(&mut self, interface: &str, mode: Mode) -> Result<Attached, KernelError> {
         let how = attach::How { mode, both_directions: self.config.both_directions != 0, clsact: self.clsact };
-        // Whoever has given up rights since it loaded is told so, and not each hook's refusal.
-        let (links, attached) = attach::attach(&mut self.ebpf, interface, how)
-            .map_err(|error| privilege::check().err().unwrap_or(error))?;
+        let (links, attached) = attach::attach(&mut self.ebpf, interface, how).map_err(attach::explained)?;
         self.attached.push(links);
         Ok(attached)
     }

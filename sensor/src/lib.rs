@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod explain;
 pub mod failure;
 pub mod flows;

@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use sensor::{agent, cli::Verb, config, demo, explain, failure::Failure, flows, replay, schema};
+use sensor::{agent, cli::Verb, config, demo, doctor, explain, failure::Failure, flows, replay, schema};
 
 fn main() -> ExitCode {
     match config::parse(std::env::args_os()).and_then(|cli| run(&cli.verb)) {
@@ -25,6 +25,7 @@ fn run(verb: &Verb) -> Result<ExitCode, Failure> {
         Verb::Flows(options) => flows::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Demo(options) => demo::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Explain(options) => explain::run(options).map(|()| ExitCode::SUCCESS),
+        Verb::Doctor(options) => doctor::run(options).map(|well| ExitCode::from(u8::from(!well))),
         Verb::Config(options) => config::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Schema => schema::run().map(|()| ExitCode::SUCCESS),
         Verb::Replay(options) => {

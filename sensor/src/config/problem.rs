@@ -60,7 +60,7 @@ pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
 }
 
 /// The one that is spelt most alike.
-pub(super) fn nearest<'a>(word: &str, of: impl IntoIterator<Item = &'a str>) -> &'a str {
+pub(crate) fn nearest<'a>(word: &str, of: impl IntoIterator<Item = &'a str>) -> &'a str {
     let alike = |a: &&str, b: &&str| strsim::jaro_winkler(a, word).total_cmp(&strsim::jaro_winkler(b, word));
     of.into_iter().max_by(alike).unwrap_or_default()
 }

@@ -14,7 +14,7 @@ use aya::{
 use super::{
     KernelError, TC_EGRESS, TC_INGRESS, XDP,
     error::{chain, errno},
-    ioctl, netdev, program,
+    ioctl, netdev, privilege, program,
 };
 
 /// How to attach to ingress.
@@ -224,6 +224,19 @@ fn tc(
     }
 }
 
+/// What a refusal for lack of rights says.
+const DENIED: &str = "CAP_NET_ADMIN is missing";
+
+/// A refusal, or what lies behind it where rights were given up since the program was loaded.
+pub(super) fn explained(error: KernelError) -> KernelError {
+    match &error {
+        KernelError::Attach { cause, .. } | KernelError::Mode { cause, .. } if cause.contains(DENIED) => {
+            privilege::check().err().unwrap_or(error)
+        }
+        _ => error,
+    }
+}
+
 /// The kernel's word on a refusal, with what usually lies behind it.
 fn reason(error: &ProgramError) -> String {
     let hint = match errno(error) {
@@ -231,7 +244,7 @@ fn reason(error: &ProgramError) -> String {
         Some(libc::EOPNOTSUPP) => "the driver does not support it",
         Some(libc::EINVAL) => "the driver or the kernel does not support it here",
         Some(libc::ERANGE | libc::EMSGSIZE) => "the MTU is too large for it",
-        Some(libc::EPERM | libc::EACCES) => "CAP_NET_ADMIN is missing",
+        Some(libc::EPERM | libc::EACCES) => DENIED,
         Some(libc::ENODEV) => "the interface is gone",
         _ => return chain(error),
     };

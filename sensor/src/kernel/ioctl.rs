@@ -39,7 +39,7 @@ fn ask(question: libc::c_ulong, mut request: libc::ifreq) -> Option<libc::ifreq>
 }
 
 /// A request about an interface.
-fn about(name: &str) -> libc::ifreq {
+pub(super) fn about(name: &str) -> libc::ifreq {
     // SAFETY: all zero is a valid request.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
@@ -49,7 +49,7 @@ fn about(name: &str) -> libc::ifreq {
 }
 
 /// A socket to ask by.
-fn socket() -> Option<OwnedFd> {
+pub(super) fn socket() -> Option<OwnedFd> {
     // SAFETY: a new descriptor that nobody else owns.
     unsafe {
         let raw = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);

@@ -5,7 +5,8 @@ use std::{
     fs,
     io::Write,
     process::{Command, Stdio},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use sensor::{
@@ -15,7 +16,7 @@ use sensor::{
 
 use super::{
     WAN,
-    child::{Running, sensor},
+    child::{Running, SOON, sensor},
     forge, ip, lab,
 };
 
@@ -88,6 +89,18 @@ fn an_interface_that_came_later_is_judged_like_any_other() {
 }
 
 #[test]
+fn an_interface_that_moves_away_is_let_go_of_where_it_is() {
+    let Some(lab) = lab() else { return };
+    let (here, there) = (lab.server().netns(), lab.client().netns());
+    ip(here, "link add name spare0 type veth peer name other0");
+    let running = Running::attach(here, &["-i", "spare*"]);
+    assert!(ip(here, "link show spare0").contains("xdp"));
+    ip(here, &format!("link set spare0 netns {}", there.name()));
+    running.stderr.wait_for("spare0 is gone and no longer watched");
+    assert!(!ip(there, "link show spare0").contains("xdp"));
+}
+
+#[test]
 fn a_name_that_returns_is_watched_again_while_others_are() {
     let Some(lab) = lab() else { return };
     let netns = lab.server().netns();
@@ -96,13 +109,11 @@ fn a_name_that_returns_is_watched_again_while_others_are() {
     running.stderr.wait_for("watching wan0: ");
     ip(netns, "link delete spare0");
     running.stderr.wait_for("spare0 is gone");
-    let before = running.stderr.lines().len();
     ip(netns, "link add name spare0 type veth peer name other0");
-    loop {
-        if running.stderr.lines()[before..].iter().any(|(_, line)| line.contains("watching spare0: ")) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(5));
+    let end = Instant::now() + SOON;
+    while running.stderr.text().matches("watching spare0: ").count() < 2 {
+        assert!(Instant::now() < end, "{}", running.stderr.text());
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -127,7 +138,7 @@ fn what_cannot_be_watched_is_told_once_and_stops_nobody() {
     let running = Running::attach(netns, &["-i", "w*"]);
     running.stderr.wait_for("watching wan0: ");
     // Rounds go by.
-    std::thread::sleep(Duration::from_millis(2500));
+    thread::sleep(Duration::from_millis(2500));
     let told = running.stderr.text();
     for words in expected {
         assert_eq!(told.matches(words).count(), 1, "{words}: {told}");

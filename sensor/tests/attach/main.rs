@@ -6,6 +6,7 @@
 mod child;
 mod config;
 mod demo;
+mod doctor;
 mod figures;
 mod flows;
 mod hooks;
