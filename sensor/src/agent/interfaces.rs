@@ -1,13 +1,18 @@
 //! The interfaces that are watched: they come, change their names, and go.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt::Display,
     time::Duration,
 };
 
 use tokio::time;
 
-use super::{names::Names, wanted::Wanted, warn};
+use super::{
+    names::Names,
+    wanted::{Choice, Wanted},
+    warn,
+};
 use crate::{
     failure::Failure,
     kernel::{Attached, Bell, Kernel, KernelError, Link, Links, Mode, strips_vlans},
@@ -28,6 +33,8 @@ pub(super) struct Interfaces {
     watched: BTreeMap<u32, String>,
     /// Those that cannot be watched, under the name under which that was told.
     refused: HashMap<u32, String>,
+    /// Those that are asked for and not watched for a reason, which was told.
+    left_out: BTreeSet<u32>,
     names: Names,
     /// Whether the kernel program leaves VLAN ids out of a flow's identity.
     vlans_ignored: bool,
@@ -49,8 +56,8 @@ impl Interfaces {
         wanted.check()?;
         let links = Links::open().map_err(Failure::Loop)?;
         let vlans_ignored = kernel.config().vlan_in_key == 0;
-        let (watched, refused, names) = (BTreeMap::new(), HashMap::new(), Names::default());
-        let mut interfaces = Self { wanted, mode, links, watched, refused, names, vlans_ignored };
+        let (watched, refused, left_out, names) = Default::default();
+        let mut interfaces = Self { wanted, mode, links, watched, refused, left_out, names, vlans_ignored };
         let attached = interfaces.take(kernel, true)?;
         Ok((interfaces, attached))
     }
@@ -89,7 +96,9 @@ impl Interfaces {
     /// If one that is named cannot be watched.
     pub(super) fn replace(&mut self, kernel: &mut Kernel, wanted: Wanted) -> Result<(), Failure> {
         wanted.check()?;
+        let links = self.links.all().map_err(Failure::Loop)?;
         let watched = self.watched.clone();
+        self.retry();
         let before = std::mem::replace(&mut self.wanted, wanted);
         match self.take(kernel, true) {
             Ok(taken) => taken.iter().for_each(|attached| warn(&format!("watching {attached}"))),
@@ -100,17 +109,20 @@ impl Interfaces {
                 return Err(error);
             }
         }
-        let links = self.links.all().unwrap_or_default();
         let choices = self.wanted.choose(&links);
-        let unwanted =
-            |index: &u32| !choices.iter().any(|choice| choice.link.index == *index && choice.left_out.is_none());
+        let unwanted = |index: &u32| !choices.iter().any(|choice| choice.link.index == *index);
         for index in watched.into_keys().filter(unwanted) {
             if let Some(name) = self.watched.get(&index) {
-                warn(&format!("{name} is no longer watched, as it is no longer asked for"));
+                warn(&format!("{} is no longer watched, as it is no longer asked for", shown(name)));
             }
             self.leave(kernel, index);
         }
         Ok(())
+    }
+
+    /// Tries again what could not be watched.
+    pub(super) fn retry(&mut self) {
+        self.refused.clear();
     }
 
     /// Lets go of what is gone, learns new names, takes what has come. Tells the name of the last that went.
@@ -122,13 +134,13 @@ impl Interfaces {
         for (index, name) in self.watched.clone() {
             match by_index.get(&index) {
                 None => {
-                    warn(&format!("{name} is gone and no longer watched"));
+                    warn(&format!("{} is gone and no longer watched", shown(&name)));
                     self.leave(kernel, index);
                     last = Some(name);
                 }
                 // What was attached stays on the interface, whatever its name.
                 Some(link) if link.name != name => {
-                    warn(&format!("{name} is called {} now, and watched on", link.name));
+                    warn(&format!("{} is called {} now, and watched on", shown(&name), shown(&link.name)));
                     self.names.set(index, &link.name);
                     self.watched.insert(index, link.name.clone());
                 }
@@ -136,6 +148,7 @@ impl Interfaces {
             }
         }
         self.refused.retain(|index, name| by_index.get(index).is_some_and(|link| link.name == *name));
+        self.left_out.retain(|index| by_index.contains_key(index));
         // Errors are told as they happen, unless they are to end this.
         if let Ok(taken) = self.take(kernel, false) {
             taken.iter().for_each(|attached| warn(&format!("watching {attached}")));
@@ -148,14 +161,13 @@ impl Interfaces {
     fn take(&mut self, kernel: &mut Kernel, strict: bool) -> Result<Vec<Attached>, Failure> {
         let links = self.links.all().map_err(Failure::Loop)?;
         let mut taken = Vec::new();
-        for choice in self.wanted.choose(&links) {
+        let mut choices = self.wanted.choose(&links);
+        // Before the others: a bond takes no program as long as one of its members has one.
+        choices.iter().for_each(|choice| self.leave_out(kernel, choice));
+        choices.retain(|choice| choice.left_out.is_none());
+        for choice in choices {
             let link = choice.link;
             if self.watched.contains_key(&link.index) || self.refused.contains_key(&link.index) {
-                continue;
-            }
-            if let Some(reason) = choice.left_out {
-                warn(&format!("{} is not watched: it {reason}", link.name));
-                self.refused.insert(link.index, link.name.clone());
                 continue;
             }
             match kernel.attach(&link.name, self.mode) {
@@ -181,6 +193,23 @@ impl Interfaces {
         Ok(taken)
     }
 
+    /// Lets go of what is not to be watched for now, and says so once.
+    fn leave_out(&mut self, kernel: &mut Kernel, choice: &Choice<'_>) {
+        let (index, name) = (choice.link.index, &choice.link.name);
+        let Some(reason) = &choice.left_out else {
+            self.left_out.remove(&index);
+            return;
+        };
+        if self.left_out.insert(index) {
+            let watched = self.watched.contains_key(&index);
+            let not = if watched { "no longer" } else { "not" };
+            warn(&format!("{} is {not} watched: it {reason}", shown(name)));
+            if watched {
+                self.leave(kernel, index);
+            }
+        }
+    }
+
     fn leave(&mut self, kernel: &mut Kernel, index: u32) {
         kernel.detach_from(index);
         self.watched.remove(&index);
@@ -192,8 +221,14 @@ fn is_there(links: &Links, index: u32) -> bool {
     links.all().is_ok_and(|links| links.iter().any(|link| link.index == index))
 }
 
+/// A name for a terminal: the kernel takes almost anything for a name.
+fn shown(name: &str) -> impl Display {
+    name.escape_debug()
+}
+
 /// Why an interface that has come is not watched, in one sentence.
 fn refusal(name: &str, error: KernelError) -> String {
+    let name = shown(name);
     match error {
         KernelError::Privilege { missing } => format!(
             "{name} has come and cannot be watched: the sensor no longer has {missing}; start it with --keep-caps where \

@@ -51,8 +51,11 @@ impl Reload {
 
     fn try_take(&mut self, kernel: &mut Kernel, interfaces: &mut Interfaces, rules: &Rules) -> Result<String, Failure> {
         let options = self.options.loaded.again()?;
-        if options.interfaces != self.options.interfaces {
+        // Else a name that is gone for now would keep the rest from being taken.
+        if options.interfaces != self.options.interfaces || Wanted::has_default(&options.interfaces) {
             interfaces.replace(kernel, Wanted::new(&options.interfaces)?)?;
+        } else {
+            interfaces.retry();
         }
         rules.take(&options);
         super::rules::announced(&options).iter().for_each(|line| warn(line));

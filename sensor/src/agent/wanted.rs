@@ -70,6 +70,11 @@ impl Wanted {
         (!patterns.is_empty()).then(|| patterns.join(", "))
     }
 
+    /// Whether these mean the interface of the default route, which may be another at another time.
+    pub fn has_default(asked: &[String]) -> bool {
+        asked.is_empty() || asked.iter().any(|text| text == DEFAULT)
+    }
+
     /// The names, as they were given.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|wish| match wish {
@@ -105,7 +110,8 @@ impl Wanted {
         for choice in &mut chosen {
             let master = choice.link.master.as_ref().filter(|_| choice.link.is_slave());
             if let Some((_, master)) = master.and_then(|(master, _)| names.iter().find(|(index, _)| index == master)) {
-                choice.left_out = Some(format!("belongs to {master}, which is watched and shows the same frames"));
+                choice.left_out =
+                    Some(format!("belongs to {}, which is watched and shows the same frames", master.escape_debug()));
             }
         }
         chosen

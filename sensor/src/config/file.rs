@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read},
+    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
@@ -21,6 +22,9 @@ use super::{
 
 /// A file larger than this is none of ours.
 const MOST: u64 = 1 << 20;
+
+/// The right of everybody to write.
+const EVERYBODY: u32 = 0o002;
 
 /// What a file says, and what is wrong with it.
 #[derive(Debug, Default)]
@@ -43,7 +47,13 @@ impl ConfigFile {
             let remedy = "check the path, and that you may read it";
             Problem::new("configuration", format!("{name} cannot be read ({cause}): {remedy}"))
         };
-        File::open(path).and_then(|file| file.take(MOST + 1).read_to_string(&mut text)).map_err(refused)?;
+        let file = File::open(path).map_err(refused)?;
+        let exposed = file.metadata().is_ok_and(|metadata| metadata.mode() & EVERYBODY != 0);
+        if exposed {
+            let text = format!("everybody may write to it, and so silence the sensor: chmod o-w {name}");
+            return Err(Problem::new(&name, text).into());
+        }
+        file.take(MOST + 1).read_to_string(&mut text).map_err(refused)?;
         if text.len() as u64 > MOST {
             return Err(Problem::new(name, "is larger than 1 MiB: name a configuration file").into());
         }
@@ -149,5 +159,88 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
             i128::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number.to_string())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use proptest::prelude::*;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn what_everybody_may_write_is_not_read() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("t.toml");
+        let read = || ConfigFile::read(&path, &super::super::settings()).map_err(|problems| problems.to_string());
+        fs::write(&path, "flows = 64\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        let told = read().unwrap_err();
+        assert!(told.contains("everybody may write to it") && told.contains("chmod o-w "), "{told}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
+        assert!(read().is_ok());
+        fs::write(&path, vec![b'#'; MOST as usize + 1]).unwrap();
+        assert!(read().unwrap_err().contains("larger than 1 MiB"));
+        fs::write(&path, [0xff]).unwrap();
+        assert!(read().unwrap_err().contains("cannot be read"));
+    }
+
+    /// Words of the language, in any order: more of it is reached than by chance.
+    fn soup() -> impl Strategy<Value = String> {
+        let words = [
+            "allow",
+            "kind",
+            "'rst-abort'",
+            "flows",
+            "interface",
+            "[[",
+            "]]",
+            "[",
+            "]",
+            "=",
+            "\n",
+            "{",
+            "}",
+            ",",
+            "1e9",
+            "2026-01-01",
+            "until",
+            "reason",
+            "'x'",
+            "0x_",
+            "1_0",
+            "\u{fc}",
+            "\"",
+            "#",
+            ".",
+            "true",
+            "port",
+            "mode",
+            "-1",
+        ];
+        prop::collection::vec(prop::sample::select(words.to_vec()), 0..40).prop_map(|words| words.join(" "))
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_at_a_place_in_it(text in prop_oneof![soup(), any::<String>()]) {
+            let attach = super::super::settings();
+            let file = ConfigFile::parse("F", &text, &attach);
+            let lines = text.matches('\n').count() + 1;
+            for problem in &file.problems {
+                let told = problem.to_string();
+                let line: usize = told.split(':').nth(1).unwrap().parse().unwrap();
+                prop_assert!(told.starts_with("F:") && (1..=lines).contains(&line), "{}", told);
+                prop_assert!(!told.contains(char::is_control), "{:?}", told);
+            }
+            // What was taken can be applied.
+            if file.problems.is_empty() {
+                let command = layer::apply(attach, &file.entries);
+                prop_assert!(command.try_get_matches_from(["attach"]).is_ok());
+            }
+        }
     }
 }

@@ -91,7 +91,9 @@ impl fmt::Display for Attached {
             Ingress::XdpGeneric => "generic XDP",
             Ingress::Tc(flavour) => tc(flavour),
         };
-        write!(f, "{}: ingress by {ingress}, egress by {}", self.interface, tc(self.egress))?;
+        // The kernel takes almost anything for a name.
+        let interface = self.interface.escape_debug();
+        write!(f, "{interface}: ingress by {ingress}, egress by {}", tc(self.egress))?;
         if !self.notes.is_empty() {
             write!(f, " ({})", self.notes.join("; "))?;
         }

@@ -29,6 +29,9 @@ const IFLA_ALT_IFNAME: u16 = 53;
 /// Leaves the statistics out, which are most of an answer.
 const SKIP_STATS: u32 = 1 << 3;
 
+/// How often a list is asked for that changes while it is told.
+const TRIES: usize = 10;
+
 /// An interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
@@ -130,10 +133,16 @@ impl Links {
     ///
     /// What the kernel says.
     pub fn all(&self) -> io::Result<Vec<Link>> {
-        let mut links = Vec::new();
         let body = with_attribute(vec![0; HEAD], IFLA_EXT_MASK, &SKIP_STATS.to_ne_bytes());
-        self.0.ask(libc::RTM_GETLINK, libc::NLM_F_DUMP, &body, |body| links.extend(Link::read(body)))?;
-        Ok(links)
+        // One that is missing from a torn list would be taken for gone.
+        for _ in 0..TRIES {
+            let mut links = Vec::new();
+            match self.0.ask(libc::RTM_GETLINK, libc::NLM_F_DUMP, &body, |body| links.extend(Link::read(body))) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done.map(|()| links),
+            }
+        }
+        Err(io::ErrorKind::Interrupted.into())
     }
 }
 

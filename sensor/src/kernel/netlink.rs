@@ -42,7 +42,8 @@ impl Netlink {
         if done { Ok(self) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// Asks; `each` gets the body of every answer.
+    /// Asks; `each` gets the body of every answer. Where answers changed while they were told, this was in vain
+    /// ([`io::ErrorKind::Interrupted`]).
     pub(super) fn ask(&self, kind: u16, flags: i32, body: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
         let length = (HEADER + body.len()) as u32;
         // A dump ends with a word of its own, anything else with the acknowledgment.
@@ -55,11 +56,14 @@ impl Netlink {
             return Err(io::Error::last_os_error());
         }
         let mut buffer = vec![0; ROOM];
+        let mut torn = false;
         loop {
             let read = self.receive(&mut buffer)?;
             let mut rest = buffer.get(..read).unwrap_or_default();
-            while let Some((kind, body, next)) = message(rest) {
+            while let Some((kind, flags, body, next)) = message(rest) {
+                torn |= i32::from(flags) & libc::NLM_F_DUMP_INTR != 0;
                 match i32::from(kind) {
+                    libc::NLMSG_DONE if torn => return Err(io::ErrorKind::Interrupted.into()),
                     libc::NLMSG_DONE => return Ok(()),
                     libc::NLMSG_ERROR => return code(body),
                     _ => each(body),
@@ -91,12 +95,12 @@ impl AsRawFd for Netlink {
     }
 }
 
-/// The first message: its type, its body, and what follows it.
-fn message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+/// The first message: its type, its flags, its body, and what follows it.
+fn message(bytes: &[u8]) -> Option<(u16, u16, &[u8], &[u8])> {
     let length = u32::from_ne_bytes(*bytes.first_chunk()?) as usize;
-    let kind = u16::from_ne_bytes(*bytes.get(4..)?.first_chunk()?);
+    let half = |at: usize| bytes.get(at..)?.first_chunk().map(|half| u16::from_ne_bytes(*half));
     let next = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-    Some((kind, bytes.get(HEADER..length)?, next))
+    Some((half(4)?, half(6)?, bytes.get(HEADER..length)?, next))
 }
 
 /// The word of an acknowledgment.
@@ -165,8 +169,8 @@ mod tests {
 
     #[test]
     fn messages_are_bounded() {
-        let bytes = [&[20, 0, 0, 0, 3, 0][..], &[0; 10], &[1, 2, 3, 4], &[9]].concat();
-        assert_eq!(message(&bytes), Some((3, &[1, 2, 3, 4][..], &[9][..])));
+        let bytes = [&[20, 0, 0, 0, 3, 0, 16, 0][..], &[0; 8], &[1, 2, 3, 4], &[9]].concat();
+        assert_eq!(message(&bytes), Some((3, 16, &[1, 2, 3, 4][..], &[9][..])));
         for length in [0u8, 15, 22] {
             let bytes = [&[length, 0, 0, 0][..], &[0; 17]].concat();
             assert_eq!(message(&bytes).map(|(kind, ..)| kind), None, "length {length}");

@@ -89,6 +89,18 @@ fn an_interface_that_came_later_is_judged_like_any_other() {
 }
 
 #[test]
+fn a_name_cannot_write_to_the_terminal() {
+    let Some(lab) = lab() else { return };
+    let netns = lab.server().netns();
+    let running = waiting(netns, &["-i", "spare*"]);
+    ip(netns, "link add name spare\u{1b}[2J type veth peer name other0");
+    running.stderr.wait_for("watching spare\\u{1b}[2J: ");
+    ip(netns, "link delete spare\u{1b}[2J");
+    running.stderr.wait_for("spare\\u{1b}[2J is gone");
+    assert!(!running.stderr.text().contains('\u{1b}'));
+}
+
+#[test]
 fn an_interface_that_moves_away_is_let_go_of_where_it_is() {
     let Some(lab) = lab() else { return };
     let (here, there) = (lab.server().netns(), lab.client().netns());
