@@ -34,7 +34,7 @@ use crate::{
     cli,
     failure::Failure,
     interrupt,
-    kernel::{Attached, Bell, Drain, Drained, Kernel, KernelError, Mode, Options},
+    kernel::{Attached, Bell, Drain, Drained, Kernel, KernelError, Links, Mode, Options},
     report::{PacketFile, Reporter, Style, WallClock},
 };
 
@@ -48,12 +48,20 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Why it could not load, attach or report.
 pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let wanted = Wanted::new(&options.interfaces)?;
-    wanted.check()?;
+    wanted.check(&Links::open().and_then(|links| links.all()).map_err(Failure::Loop)?)?;
     let packets = options.report.packets(None)?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces::ignores_vlans(&wanted);
-    let mut agent =
-        Agent::load(&Options { flows: options.flows, both_directions, ignore_vlans, ..Options::default() })?;
+    let limits = options.limits;
+    let mut agent = Agent::load(&Options {
+        flows: options.flows,
+        ring_bytes: limits.ring_bytes(),
+        rate: limits.rate,
+        per_connection: limits.per_connection,
+        both_directions,
+        ignore_vlans,
+        ..Options::default()
+    })?;
     agent.records = options.records;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod limits;
+
 use std::{fs::File, io, net::IpAddr, path::PathBuf};
 
 use anstream::{AutoStream, ColorChoice};
@@ -8,6 +10,8 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use sensor_common::detect::Severity;
+
+pub use limits::Limits;
 
 use crate::{
     agent::Wanted,
@@ -64,6 +68,9 @@ pub struct Attach {
     /// Connections followed at a time, 448 bytes each; rounded up to a power of two.
     #[arg(long, value_name = "N", default_value_t = FLOWS, value_parser = flows())]
     pub flows: u32,
+    /// How much is told and kept.
+    #[command(flatten)]
+    pub limits: Limits,
     /// Stop after so many seconds.
     #[arg(long, value_name = "SECS")]
     pub duration: Option<u64>,

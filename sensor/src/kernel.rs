@@ -57,6 +57,10 @@ pub struct Options {
     pub flows: u32,
     /// Bytes of the event ring; a power of two.
     pub ring_bytes: u32,
+    /// Findings below warn a second, for each kind on each CPU; 0 is no limit.
+    pub rate: u32,
+    /// Findings of one connection before the back-off begins.
+    pub per_connection: u32,
     /// Whether one interface sees both directions (mirror port).
     pub both_directions: bool,
     /// Take the clsact qdisc even where tcx is to be had.
@@ -67,7 +71,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { flows: 131_072, ring_bytes: 4 << 20, both_directions: false, clsact: false, ignore_vlans: false }
+        Self {
+            flows: 131_072,
+            ring_bytes: 4 << 20,
+            rate: 200,
+            per_connection: 8,
+            both_directions: false,
+            clsact: false,
+            ignore_vlans: false,
+        }
     }
 }
 
@@ -91,6 +103,8 @@ impl Kernel {
         config.both_directions = options.both_directions as u8;
         config.vlan_in_key = !options.ignore_vlans as u8;
         config.clock = privilege::clock_source()? as u8;
+        config.rates = [options.rate, options.rate, 0, 0];
+        config.flow_findings = options.per_connection;
         let kernel = Self::load_with(config, options.ring_bytes)?;
         Ok(Self { clsact: options.clsact, ..kernel })
     }

@@ -53,8 +53,8 @@ impl Interfaces {
     ///
     /// If one that was named cannot be watched.
     pub(super) fn attach(kernel: &mut Kernel, wanted: Wanted, mode: Mode) -> Result<(Self, Vec<Attached>), Failure> {
-        wanted.check()?;
         let links = Links::open().map_err(Failure::Loop)?;
+        wanted.check(&links.all().map_err(Failure::Loop)?)?;
         let vlans_ignored = kernel.config().vlan_in_key == 0;
         let (watched, refused, left_out, names) = Default::default();
         let mut interfaces = Self { wanted, mode, links, watched, refused, left_out, names, vlans_ignored };
@@ -95,8 +95,8 @@ impl Interfaces {
     ///
     /// If one that is named cannot be watched.
     pub(super) fn replace(&mut self, kernel: &mut Kernel, wanted: Wanted) -> Result<(), Failure> {
-        wanted.check()?;
         let links = self.links.all().map_err(Failure::Loop)?;
+        wanted.check(&links)?;
         let watched = self.watched.clone();
         self.retry();
         let before = std::mem::replace(&mut self.wanted, wanted);

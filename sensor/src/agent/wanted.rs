@@ -2,7 +2,7 @@
 
 use glob::Pattern;
 
-use crate::kernel::{KernelError, Link, default_interface, interface_index};
+use crate::kernel::{KernelError, Link, default_interface};
 
 /// Means the interface of the default route. The kernel gives this name to no interface.
 const DEFAULT: &str = "default";
@@ -88,8 +88,12 @@ impl Wanted {
     /// # Errors
     ///
     /// The first that is not.
-    pub fn check(&self) -> Result<(), KernelError> {
-        self.names().try_for_each(|name| interface_index(name).map(drop))
+    pub fn check(&self, links: &[Link]) -> Result<(), KernelError> {
+        let missing = |name: &&str| !links.iter().any(|link| link.is_called(name));
+        self.names().find(missing).map_or(Ok(()), |name| {
+            let known: Vec<_> = links.iter().map(|link| link.name.escape_debug().to_string()).collect();
+            Err(KernelError::NoInterface { name: name.escape_debug().to_string(), known: known.join(", ") })
+        })
     }
 
     /// The interfaces asked for, each once, in the order in which they were.
@@ -120,11 +124,10 @@ impl Wanted {
 
 impl Wish {
     fn means(&self, link: &Link) -> bool {
-        let mut names = link.altnames.iter().chain([&link.name]);
         match self {
-            Self::Name(wanted) => names.any(|name| name == wanted),
+            Self::Name(wanted) => link.is_called(wanted),
             // Nobody who writes `*` means what never leaves the machine.
-            Self::Pattern(pattern) => !link.is_loopback() && names.any(|name| pattern.matches(name)),
+            Self::Pattern(pattern) => !link.is_loopback() && link.names().any(|name| pattern.matches(name)),
         }
     }
 }
@@ -159,6 +162,9 @@ mod tests {
         assert_eq!(chosen(&["lo", "tun0"], &links), [(1, true), (5, true)], "what was named is tried");
         assert_eq!(wanted(&["veth*", "eth0"]).patterns().as_deref(), Some("veth*"));
         assert_eq!(wanted(&["eth0"]).patterns(), None);
+        assert!(wanted(&["uplink", "veth*", "none*"]).check(&links).is_ok());
+        let told = wanted(&["eth0", "eth1"]).check(&links).unwrap_err().to_string();
+        assert!(told.contains("no interface \"eth1\" here; there are: lo, eth0, veth1"), "{told}");
         assert!(Wanted::parse("veth[").is_err() && Wanted::parse("").is_err());
     }
 

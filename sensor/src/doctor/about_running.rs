@@ -36,11 +36,9 @@ fn judge(cpu: &Cpu, room: u64) -> Vec<Check> {
         (0, 0) => Check::fine("ring", "the ring has lost nothing"),
         (high, low) => {
             let state = if high > 0 { State::Warn } else { State::Note };
-            let text = format!(
-                "the ring was full: {high} severe findings and {low} milder ones are lost; the agent gets \
-                                too little time"
-            );
-            Check::new("ring", state, text).mend("systemctl set-property sensor.service CPUWeight=1000 (or renice)")
+            let text = format!("the ring was full: {high} severe findings and {low} milder ones are lost");
+            let remedy = "sensor attach --ring 16 (and more CPU, if the agent gets too little)";
+            Check::new("ring", state, text).mend(remedy)
         }
     };
     vec![table, ring]

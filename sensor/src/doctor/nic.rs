@@ -23,7 +23,7 @@ pub(super) struct Nic {
 impl Nic {
     /// That of this name, if there is one.
     pub(super) fn read(name: &str, links: &[Link]) -> Option<Self> {
-        let link = links.iter().find(|link| link.name == name || link.altnames.iter().any(|other| other == name))?;
+        let link = links.iter().find(|link| link.is_called(name))?;
         Some(Self {
             link: link.clone(),
             driver: driver(&link.name),

@@ -229,14 +229,15 @@ fn tc(
 /// What a refusal for lack of rights says.
 const DENIED: &str = "CAP_NET_ADMIN is missing";
 
-/// A refusal, or what lies behind it where rights were given up since the program was loaded.
+/// A refusal, or what lies behind it where rights were given up since the program was loaded. Who may not ask is told that
+/// there is nothing.
 pub(super) fn explained(error: KernelError) -> KernelError {
-    match &error {
-        KernelError::Attach { cause, .. } | KernelError::Mode { cause, .. } if cause.contains(DENIED) => {
-            privilege::check().err().unwrap_or(error)
-        }
-        _ => error,
-    }
+    let denied = match &error {
+        KernelError::Attach { cause, .. } | KernelError::Mode { cause, .. } => cause.contains(DENIED),
+        KernelError::NoInterface { .. } => true,
+        _ => false,
+    };
+    if denied { privilege::check().err().unwrap_or(error) } else { error }
 }
 
 /// The kernel's word on a refusal, with what usually lies behind it.

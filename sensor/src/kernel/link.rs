@@ -60,6 +60,16 @@ pub struct Link {
 }
 
 impl Link {
+    /// Its name and its other names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.altnames.iter().chain([&self.name]).map(String::as_str)
+    }
+
+    /// Whether this is one of its names.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.names().any(|own| own == name)
+    }
+
     /// Whether what passes are Ethernet frames.
     pub fn is_ethernet(&self) -> bool {
         matches!(self.hardware, libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK)

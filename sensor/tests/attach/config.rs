@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::{
     WAN,
-    child::{Running, sensor},
+    child::{Running, SOON, sensor},
     forge, ip, lab,
 };
 
@@ -63,7 +63,7 @@ fn what_is_allowed_is_counted_and_not_told_until_it_is_not_allowed() {
     let port = forge(&lab);
     running.stdout.wait_for(&format!("{port} > "));
     running.signal(libc::SIGTERM);
-    assert_eq!(running.end(Duration::from_secs(5)).code(), Some(0), "{}", running.stderr.text());
+    assert_eq!(running.end(SOON).code(), Some(0), "{}", running.stderr.text());
     let stdout = running.stdout.text();
     assert!(stdout.contains(r#"allowed and not told: 1 finding, 1 for "a known \u{1b}[31mfirewall""#), "{stdout}");
     assert!(stdout.contains(&format!("2  alert   {FORGED}")), "both are counted: {stdout}");
@@ -104,7 +104,7 @@ fn what_cannot_be_taken_leaves_everything_as_it_was() {
     running.stderr.wait_for("wan0 is no longer watched, as it is no longer asked for");
     assert!(!ip(netns, &format!("link show {WAN}")).contains("xdp"));
     running.signal(libc::SIGTERM);
-    assert_eq!(running.end(Duration::from_secs(5)).code(), Some(0), "{}", running.stderr.text());
+    assert_eq!(running.end(SOON).code(), Some(0), "{}", running.stderr.text());
 }
 
 #[test]
@@ -122,5 +122,5 @@ fn without_a_file_a_hangup_ends_it() {
     let Some(lab) = lab() else { return };
     let mut running = Running::attach(lab.server().netns(), &["-i", WAN]);
     running.signal(libc::SIGHUP);
-    assert_eq!(running.end(Duration::from_secs(5)).code(), None);
+    assert_eq!(running.end(SOON).code(), None);
 }

@@ -11,6 +11,7 @@ mod figures;
 mod flows;
 mod hooks;
 mod hotplug;
+mod limits;
 mod output;
 mod privilege;
 mod stop;
