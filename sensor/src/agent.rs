@@ -15,7 +15,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use sensor_common::{counters::Counter, event::Event, flow::LinkId};
+use sensor_common::{
+    counters::{Counter, Cpu},
+    event::Event,
+    flow::LinkId,
+};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::{mpsc, oneshot},
@@ -60,9 +64,9 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         per_connection: limits.per_connection,
         both_directions,
         ignore_vlans,
+        records: options.records,
         ..Options::default()
     })?;
-    agent.records = options.records;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
     {
@@ -137,8 +141,8 @@ impl Agent {
     ///
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
-        let kernel = Kernel::load(options)?;
-        Ok(Self { kernel, interfaces: None, bell: None, rules: None, reload: None, records: false })
+        let (kernel, records) = (Kernel::load(options)?, options.records);
+        Ok(Self { kernel, interfaces: None, bell: None, rules: None, reload: None, records })
     }
 
     /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
@@ -173,7 +177,7 @@ impl Agent {
         let rules = self.rules.take().unwrap_or_else(|| Rules::telling(style.min_severity));
         let (sweep, swept) = Records::start(self.kernel.table()?, self.records).map_err(Failure::Loop)?;
         let (drained, writer, gone) = runtime.block_on(async {
-            let (mut drain, records) = Drain::new(self.kernel.events()?).map_err(Failure::Loop)?;
+            let (mut drain, records) = Drain::new(self.kernel.events()?, sweep.parted()).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
             let (failed, mut failure) = oneshot::channel();
@@ -192,7 +196,7 @@ impl Agent {
         })?;
         let swept = sweep.end();
         let counters = self.kernel.counters()?;
-        let mut notes = account(drained, counters.get(Counter::Submitted));
+        let mut notes = account(drained, &counters);
         notes.extend(swept(&counters));
         notes.extend(rules.account());
         let reporter = finished(writer, &notes)??;
@@ -287,11 +291,15 @@ fn finished<T>(writer: JoinHandle<T>, notes: &[String]) -> io::Result<T> {
 }
 
 /// The agent's own account, line by line; only what is out of the ordinary.
-fn account(drained: Drained, submitted: u64) -> Vec<String> {
-    let Drained { received, queued, dropped, undecodable } = drained;
+fn account(drained: Drained, counters: &Cpu) -> Vec<String> {
+    let (submitted, handed) = (counters.get(Counter::Submitted), counters.get(Counter::RecordsHandedOn));
+    let Drained { received, queued, dropped, undecodable, parted, parted_dropped } = drained;
     let mut lines = vec![format!(
         "events: submitted {submitted} = received {received} = told {queued} + dropped {dropped} + undecodable {undecodable}"
     )];
+    if parted > 0 {
+        lines.push(format!("records: handed on {handed} = received {parted}, of which dropped {parted_dropped}"));
+    }
     if dropped > 0 {
         lines.push(format!("{dropped} events were dropped because stdout was read too slowly"));
     }

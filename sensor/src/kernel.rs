@@ -50,6 +50,9 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../sensor-ebpf/object/sen
 /// Names another object to load instead of the built-in one: for those who work on the kernel program.
 const OBJECT_VARIABLE: &str = "SENSOR_BPF_OBJECT";
 
+/// Flows that give way and are handed on for their records, a second on each CPU.
+const RECORD_RATE: u32 = 2_000;
+
 /// What the kernel program is told before it is loaded.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -67,6 +70,8 @@ pub struct Options {
     pub clsact: bool,
     /// Leave VLAN ids out of a flow's identity, because the NIC takes them out of incoming frames.
     pub ignore_vlans: bool,
+    /// Hand on flows that give way before they are told of.
+    pub records: bool,
 }
 
 impl Default for Options {
@@ -79,6 +84,7 @@ impl Default for Options {
             both_directions: false,
             clsact: false,
             ignore_vlans: false,
+            records: false,
         }
     }
 }
@@ -100,6 +106,9 @@ impl Kernel {
     pub fn load(options: &Options) -> Result<Self, KernelError> {
         privilege::check()?;
         let mut config = Config::live(secret()?, bucket_mask(options.flows), options.ring_bytes);
+        if options.records {
+            config = config.with_records(options.ring_bytes, RECORD_RATE);
+        }
         config.both_directions = options.both_directions as u8;
         config.vlan_in_key = !options.ignore_vlans as u8;
         config.clock = privilege::clock_source()? as u8;

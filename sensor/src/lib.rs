@@ -5,6 +5,7 @@ pub mod capture;
 pub mod catalogue;
 pub mod cli;
 pub mod config;
+pub mod correlate;
 pub mod demo;
 pub mod doctor;
 pub mod explain;

@@ -12,7 +12,7 @@ use crate::process;
 const FOR_TESTS: &[&str] = &["iproute2"];
 
 /// What some tests call; they say so when it is not there.
-pub(crate) const OPTIONAL: &[&str] = &["nftables", "ethtool"];
+pub(crate) const OPTIONAL: &[&str] = &["nftables", "ethtool", "tshark"];
 
 /// What builds the BPF object. Debian's compiler, because its packages carry the source of `core`, which a rustup
 /// without network to its own servers cannot fetch.

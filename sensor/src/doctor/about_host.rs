@@ -1,5 +1,10 @@
 //! What is wrong with the host.
 
+use sensor_common::{
+    flow::{Extra, Flow},
+    table::{Bucket, WAYS},
+};
+
 use super::{Check, State, host::Host};
 use crate::kernel::{missing, too_old};
 
@@ -10,8 +15,11 @@ const TCX: (u32, u32) = (6, 6);
 const FILES: u64 = 64;
 const ROOM: u64 = 256;
 
+/// Bytes of a flow, its cold state and its share of a bucket.
+const FLOW: u64 = (size_of::<Flow>() + size_of::<Extra>() + size_of::<Bucket>() / WAYS) as u64;
+
 /// Table of 131,072 flows, ring, and the agent itself.
-const MEMORY: u64 = (131_072 * 448) + (4 << 20) + (16 << 20);
+const MEMORY: u64 = (131_072 * FLOW) + (4 << 20) + (16 << 20);
 
 /// Reading these takes microseconds, for each packet that is not routine.
 const SLOW: [&str; 3] = ["hpet", "acpi_pm", "jiffies"];
@@ -100,7 +108,7 @@ fn memory(host: &Host) -> Option<Check> {
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     Some(if *limit < MEMORY {
         let text = format!("the control group has {} MiB, and the default table needs {}", mib(*limit), mib(MEMORY));
-        let flows = (limit / 4 / 448).next_power_of_two().clamp(64, 131_072);
+        let flows = (limit / 4 / FLOW).next_power_of_two().clamp(64, 131_072);
         Check::new("memory", State::Fail, text)
             .mend(format!("echo {} > {file} (or sensor attach --flows {flows})", MEMORY.next_power_of_two()))
     } else {
