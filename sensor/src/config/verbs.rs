@@ -13,6 +13,9 @@ use crate::{
     failure::Failure,
 };
 
+/// Behind the example of a key that has no default.
+const UNSET: &str = "  # not set by default";
+
 /// Columns of a comment.
 const WIDTH: usize = 100;
 
@@ -86,7 +89,7 @@ fn defaults(out: &mut impl Write) -> io::Result<()> {
         if choices.len() > 1 && !layer::is_switch(arg) {
             comment(out, &format!("One of {}.", choices.join(", ")))?;
         }
-        let unset = if arg.get_default_values().is_empty() { "  # not set by default" } else { "" };
+        let unset = if arg.get_default_values().is_empty() { UNSET } else { "" };
         writeln!(out, "# {key} = {}{unset}", example(arg))?;
     }
     write!(
@@ -153,6 +156,24 @@ pub fn changed(old: &[Setting], new: &[Setting]) -> Vec<String> {
 mod tests {
     use super::*;
 
+    /// What is wrong with a text, its settings and the entries of its allow-list.
+    fn read(text: &str) -> (Vec<super::super::Problem>, usize, usize) {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("t.toml");
+        std::fs::write(&path, text).unwrap();
+        let file = ConfigFile::read(&path, &settings()).unwrap();
+        (file.problems, file.entries.len(), file.allow.0.len())
+    }
+
+    #[test]
+    fn the_example_of_the_documentation_holds() {
+        let page = include_str!("../../../docs/operations.md");
+        let lines = page.lines().skip_while(|line| !line.starts_with("    interface = "));
+        let block = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
+        let text: String = block.map(|line| format!("{}\n", line.trim_start())).collect();
+        assert_eq!(read(&text), (Vec::new(), 3, 1), "{text}");
+    }
+
     #[test]
     fn the_printed_file_holds_commented_out_or_not() {
         let mut printed = Vec::new();
@@ -160,15 +181,12 @@ mod tests {
         let printed = String::from_utf8(printed).unwrap();
         assert!(printed.lines().all(|line| line.is_empty() || line.starts_with('#')), "{printed}");
         assert!(printed.lines().all(|line| line.len() <= 120), "{printed}");
-        // Comments are sentences, keys are not.
+        // Comments are sentences, keys are not. What has no default is shown by the name of what it takes.
         let is_key = |line: &&str| line.contains(" = ") || line.starts_with("# [[");
-        let active: String = printed.lines().filter(is_key).map(|line| format!("{}\n", &line[2..])).collect();
-        let active = active.replace("\"SECS\"", "60");
-        let directory = tempfile::TempDir::new().unwrap();
-        let path = directory.path().join("t.toml");
-        std::fs::write(&path, &active).unwrap();
-        let file = ConfigFile::read(&path, &settings()).unwrap();
-        assert!(file.problems.is_empty(), "{active}: {:?}", file.problems);
-        assert_eq!((file.entries.len(), file.allow.0.len()), (layer::keys(&settings()).count(), 1));
+        let (unset, set): (Vec<_>, Vec<_>) = printed.lines().filter(is_key).partition(|line| line.ends_with(UNSET));
+        let active: String = set.into_iter().map(|line| format!("{}\n", &line[2..])).collect();
+        let keys = layer::keys(&settings()).count();
+        assert!(unset.len() < keys);
+        assert_eq!(read(&active), (Vec::new(), keys - unset.len(), 1), "{active}");
     }
 }
