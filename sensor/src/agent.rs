@@ -10,6 +10,7 @@ mod wanted;
 use std::{
     future::Future,
     io::{self, BufWriter, Write},
+    sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
 };
@@ -30,7 +31,7 @@ pub use wanted::{Choice, Wanted};
 
 use interfaces::Interfaces;
 use names::Names;
-use records::{Records, Swept};
+use records::{Parting, Records, Swept};
 use reload::Reload;
 use rules::Rules;
 
@@ -39,7 +40,9 @@ use crate::{
     failure::Failure,
     interrupt,
     kernel::{Attached, Bell, Drain, Drained, Kernel, KernelError, Links, Mode, Options},
+    observe::{Board, Observer, Source},
     report::{PacketFile, Reporter, Style, WallClock},
+    seal::{Needs, seal},
 };
 
 /// How long the reader of stdout may take to let the last lines go.
@@ -54,6 +57,7 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let wanted = Wanted::new(&options.interfaces)?;
     wanted.check(&Links::open().and_then(|links| links.all()).map_err(Failure::Loop)?)?;
     let packets = options.report.packets(None)?;
+    let observer = Observer::open(options.metrics)?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces::ignores_vlans(&wanted);
     let limits = options.limits;
@@ -77,9 +81,21 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     agent.rules = Some(Rules::telling(options.report.style().min_severity));
     agent.rules.iter().for_each(|rules| rules.take(options));
     rules::announced(options).iter().for_each(|line| warn(line));
+    // Whoever names a pattern asks for what comes later.
+    let hot_plug = options.keep_caps || wanted.patterns().is_some();
+    let mut needs = Needs { hot_plug, read: options.loaded.folder().into_iter().collect(), ..Needs::default() };
     for attached in agent.attach(wanted, options.mode.into())? {
+        needs.clsact |= attached.is_clsact();
         warn(&format!("watching {attached}"));
     }
+    agent.seal = Some(needs);
+    if let Some(cause) = observer.deaf() {
+        warn(&format!("sensor status will not find this sensor ({cause})"));
+    }
+    if let Some(address) = observer.metrics() {
+        warn(&format!("metrics at http://{address}/metrics"));
+    }
+    agent.observer = Some(observer);
     let duration = options.duration.map(Duration::from_secs);
     agent.watch(&runtime, options.report.style(), packets, async {
         tokio::select! {
@@ -132,6 +148,11 @@ pub struct Agent {
     reload: Option<Reload>,
     /// Whether connections that ended are told of, too.
     records: bool,
+    /// What is still needed once it watches; the rest is given up. None for a process that has other things to do.
+    seal: Option<Needs>,
+    /// Who answers for it, if anybody may ask.
+    observer: Option<Observer>,
+    board: Arc<Board>,
 }
 
 impl Agent {
@@ -142,7 +163,9 @@ impl Agent {
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
         let (kernel, records) = (Kernel::load(options)?, options.records);
-        Ok(Self { kernel, interfaces: None, bell: None, rules: None, reload: None, records })
+        let (interfaces, bell, rules, reload) = Default::default();
+        let (seal, observer, board) = Default::default();
+        Ok(Self { kernel, interfaces, bell, rules, reload, records, seal, observer, board })
     }
 
     /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
@@ -151,7 +174,7 @@ impl Agent {
     ///
     /// Why one that was named cannot be watched.
     pub fn attach(&mut self, wanted: Wanted, mode: Mode) -> Result<Vec<Attached>, Failure> {
-        let (interfaces, attached) = Interfaces::attach(&mut self.kernel, wanted, mode)?;
+        let (interfaces, attached) = Interfaces::attach(&mut self.kernel, wanted, mode, Arc::clone(&self.board))?;
         if let Some(patterns) = interfaces.awaited() {
             warn(&format!("waiting for {patterns}"));
         }
@@ -175,14 +198,31 @@ impl Agent {
         let mut interfaces = self.interfaces.take();
         let names = interfaces.as_ref().map(Interfaces::names).unwrap_or_default();
         let rules = self.rules.take().unwrap_or_else(|| Rules::telling(style.min_severity));
-        let (sweep, swept) = Records::start(self.kernel.table()?, self.records).map_err(Failure::Loop)?;
-        let (drained, writer, gone) = runtime.block_on(async {
-            let (mut drain, records) = Drain::new(self.kernel.events()?, sweep.parted()).map_err(Failure::Loop)?;
+        // Mapped once: its pages count as memory of the process each time.
+        let table = Arc::new(self.kernel.table()?);
+        let readings = self.kernel.readings(Arc::clone(&table))?;
+        let board = Arc::clone(&self.board);
+        let (sweep, drained, writer, gone) = runtime.block_on(async {
+            let parting = Parting::default();
+            let (mut drain, records) = Drain::new(self.kernel.events()?, parting.parted()).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
+            // All that takes rights is done, and no other thread runs yet.
+            let kernel = &self.kernel;
+            let sealed = self.seal.take().map(|needs| seal(&needs, || kernel.counters().is_ok()));
+            if let Some(missing) = sealed.as_ref().and_then(|sealed| sealed.layers.missing()) {
+                warn(&missing);
+            }
+            let layers = sealed.as_ref().map(|sealed| sealed.layers.clone());
+            let source =
+                Source { board: board.clone(), account: drain.account(), readings, layers, started: SystemTime::now() };
+            let observer = self.observer.take().map(|observer| observer.start(source));
+            let _observing = observer.transpose().map_err(Failure::Loop)?;
+            let (sweep, swept) = Records::start(table, self.records, parting, board.clone()).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets);
-            let writer = write((records, swept), reporter, (names, rules.clone()), failed).map_err(Failure::Loop)?;
+            let writer = write((records, swept), reporter, (names, rules.clone()), failed, board.clone())
+                .map_err(Failure::Loop)?;
             let mut gone = None;
             tokio::select! {
                 end = drain.run() => end.map_err(Failure::Loop)?,
@@ -192,7 +232,7 @@ impl Agent {
             }
             self.kernel.detach();
             drain.empty();
-            Ok::<_, Failure>((drain.drained(), writer, gone))
+            Ok::<_, Failure>((sweep, drain.drained(), writer, gone))
         })?;
         let swept = sweep.end();
         let counters = self.kernel.counters()?;
@@ -227,6 +267,7 @@ fn write<W: Write + Send + 'static>(
     mut reporter: Reporter<W>,
     (names, rules): (Names, Rules),
     failed: oneshot::Sender<()>,
+    board: Arc<Board>,
 ) -> io::Result<JoinHandle<io::Result<Reporter<W>>>> {
     // For waiting alone: the thread may block, and does so on stdout.
     let runtime = Builder::new_current_thread().build()?;
@@ -234,22 +275,25 @@ fn write<W: Write + Send + 'static>(
         // Dropped with the thread, which tells the drain that nobody writes any more.
         let _failed = failed;
         while let Some(news) = runtime.block_on(next(&mut events, &mut swept)) {
-            match news {
-                News::Event(record) => {
-                    if let Some(event) = Event::decode(&record) {
-                        names.with(link(&event), |place| rules.tell(&mut reporter, &event, place))?;
-                    }
-                }
-                News::Swept(Swept::Found(event)) => {
-                    names.with(link(&event), |place| rules.tell(&mut reporter, &event, place))?;
-                }
+            board.begin();
+            let (finding, fresh) = match &news {
+                News::Event(record) => (Event::decode(record), true),
+                News::Swept(Swept::Found(event)) => (Some(**event), false),
                 News::Swept(Swept::Ended(record)) => {
-                    names.with(record.key.link, |place| reporter.record(&record, place))?;
+                    names.with(record.key.link, |place| reporter.record(record, place))?;
+                    board.record();
+                    (None, false)
                 }
+            };
+            if let Some(event) = finding {
+                names.with(link(&event), |place| rules.tell(&mut reporter, &event, place))?;
+                let age = Duration::from_nanos(monotonic().saturating_sub(event.time));
+                board.finding(&event, fresh.then_some(age));
             }
             if events.is_empty() && swept.is_empty() {
                 reporter.flush()?;
             }
+            board.end(reporter.written());
         }
         Ok(reporter)
     })

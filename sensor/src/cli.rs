@@ -2,7 +2,12 @@
 
 mod limits;
 
-use std::{fs::File, io, net::IpAddr, path::PathBuf};
+use std::{
+    fs::File,
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::{
@@ -41,6 +46,8 @@ pub enum Verb {
     Replay(Replay),
     /// List the connections that a running sensor follows.
     Flows(Flows),
+    /// Say what a running sensor is attached to, what it gave up, what it lost.
+    Status(Status),
     /// Show a forged reset being caught, in a network of its own.
     Demo(Demo),
     /// Say what an id means: a kind of finding, or a piece of evidence.
@@ -77,6 +84,12 @@ pub struct Attach {
     /// Tell also of each connection that ended: who, how, how much.
     #[arg(long)]
     pub records: bool,
+    /// Keep CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON after attaching, to attach to interfaces that come later.
+    #[arg(long)]
+    pub keep_caps: bool,
+    /// Serve metrics (OpenMetrics) and health there: /metrics, /livez, /readyz, /startupz. Without an address: 127.0.0.1:9464.
+    #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = METRICS)]
+    pub metrics: Option<SocketAddr>,
     /// How to report.
     #[command(flatten)]
     pub report: Report,
@@ -125,7 +138,7 @@ pub enum ConfigVerb {
         file: PathBuf,
     },
     /// Print the settings that `sensor attach` would have with the same flags here, and where each comes from.
-    Show(Attach),
+    Show(Box<Attach>),
     /// Print a file with all settings as they are by default.
     Default,
 }
@@ -172,6 +185,17 @@ pub struct Flows {
     #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
     pub limit: usize,
     /// `compact` is for people, `json` is one object a line.
+    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
+    pub output: Output,
+}
+
+/// Say what the sensors of this network namespace are attached to, what they gave up, what they lost. As their user, or root.
+#[derive(Clone, Debug, Args)]
+pub struct Status {
+    /// Only the sensor that runs as this process.
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+    /// `compact` is for people, `json` is one object a sensor, one a line.
     #[arg(short, long, value_enum, default_value_t = Output::Compact)]
     pub output: Output,
 }
@@ -279,6 +303,9 @@ impl Color {
         }
     }
 }
+
+/// Where metrics are served if no address is named: for this host alone.
+const METRICS: &str = "127.0.0.1:9464";
 
 /// Connections followed at a time, unless told otherwise.
 const FLOWS: u32 = 131_072;

@@ -52,6 +52,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The folder of the file, in which it may be replaced by another.
+    pub fn folder(&self) -> Option<PathBuf> {
+        let file = self.file.as_deref()?;
+        Some(file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned())
+    }
+
     /// Reads everything again; nothing is changed.
     ///
     /// # Errors
@@ -114,7 +120,7 @@ fn attach_of(verb: &mut Verb) -> Option<&mut Attach> {
     match verb {
         Verb::Attach(attach) => Some(attach),
         Verb::Config(config) => match &mut config.verb {
-            ConfigVerb::Show(attach) => Some(attach),
+            ConfigVerb::Show(attach) => Some(&mut **attach),
             ConfigVerb::Check { .. } | ConfigVerb::Default => None,
         },
         _ => None,

@@ -1,6 +1,6 @@
 //! Why a verb could not do what it was asked to, and what to do about it.
 
-use std::{error::Error, io};
+use std::{error::Error, io, net::SocketAddr};
 
 use crate::capture::CaptureError;
 
@@ -49,6 +49,16 @@ pub enum Failure {
         "cannot wait for events ({0}): if it is the number of open files, raise it (ulimit -n, or systemd LimitNOFILE)"
     )]
     Loop(#[source] io::Error),
+    /// The port of the metrics cannot be had.
+    #[error(
+        "no metrics at {address} ({cause}): free the port, or name another address of this host (--metrics ADDR:PORT)"
+    )]
+    Metrics {
+        /// As it was given.
+        address: SocketAddr,
+        /// What the operating system said.
+        cause: io::Error,
+    },
     /// Anything else, its message in the same form.
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),

@@ -10,9 +10,10 @@ mod netdev;
 mod netlink;
 mod nic;
 mod privilege;
+mod readings;
 mod table;
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, sync::Arc};
 
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
@@ -28,7 +29,7 @@ use sensor_common::{
 use zerocopy::{FromBytes, IntoBytes};
 
 pub use attach::{Attached, Egress, Ingress, Mode};
-pub use drain::{Drain, Drained};
+pub use drain::{Account, Drain, Drained};
 pub use error::KernelError;
 pub(crate) use ethtool::{driver, features};
 pub use ioctl::strips_vlans;
@@ -37,6 +38,7 @@ pub(crate) use netdev::program_name;
 pub use netdev::{default_interface, interface_index};
 pub(crate) use nic::{Filter, XDP_BASIC, XDP_SEVERAL_BUFFERS, filters, xdp_features};
 pub(crate) use privilege::{capabilities, missing, too_old};
+pub use readings::{MapFacts, Occupied, ProgramFacts, Readings};
 pub use table::{Running, Table};
 
 /// The production object, built by `cargo xtask build-ebpf`.
@@ -200,6 +202,11 @@ impl Kernel {
             _ => Err(KernelError::Missing(name)),
         };
         Table::new(map("BUCKETS")?, map("FLOWS")?, map("EXTRAS")?)
+    }
+
+    /// What can be read of it from elsewhere, its table with it. To be taken before the ring is, to know that one too.
+    pub fn readings(&self, table: Arc<Table>) -> Result<Readings, KernelError> {
+        Readings::of(&self.ebpf, table)
     }
 
     /// Sets the time that a program with [`ClockSource::Test`] goes by, in nanoseconds.

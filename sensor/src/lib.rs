@@ -15,9 +15,12 @@ pub mod host;
 pub mod interrupt;
 pub mod kernel;
 pub mod lab;
+pub mod observe;
 pub mod replay;
 pub mod report;
 pub mod schema;
+pub mod seal;
+pub mod status;
 pub mod sweep;
 #[cfg(feature = "trace")]
 mod trace;

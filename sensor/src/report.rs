@@ -34,7 +34,7 @@ pub use cast::Cast;
 pub use finding::{Distance, Finding, Mark, Row};
 pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
-pub use write::PacketFile;
+pub use write::{PacketFile, Written};
 
 pub(crate) use evidence::{hops, ms};
 pub(crate) use explain::{WIDTH, capital, paragraph};
@@ -185,6 +185,11 @@ impl<W: Write> Reporter<W> {
             Output::Json => told.json(&mut self.out),
             Output::Compact => told.line(&mut self.out),
         }
+    }
+
+    /// What became of the findings for the packet file, if there is one.
+    pub fn written(&self) -> Option<Written> {
+        self.packets.as_ref().map(PacketFile::written)
     }
 
     /// Hands on what is buffered.

@@ -105,6 +105,12 @@ impl Mark {
 #[derive(Debug)]
 pub struct Sweeper {
     marks: Box<[Mark]>,
+    known: Known,
+}
+
+/// What a sweeper knows of flows that left the table.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
     /// Flows replaced before the first sweep.
     before: u64,
     /// Told flows whose slot went to another.
@@ -115,11 +121,18 @@ pub struct Sweeper {
     parted: u64,
 }
 
+impl Known {
+    /// Flows of which no record was told, as far as is known: replaced or begun anew between two sweeps.
+    pub fn missed(&self, cpu: &Cpu) -> u64 {
+        evicted(cpu).saturating_sub(self.before).saturating_sub(self.replaced + self.parted) + self.renewed
+    }
+}
+
 impl Sweeper {
     /// For a table of so many buckets, whose counters are at `cpu`.
     pub fn new(buckets: usize, cpu: &Cpu) -> Self {
         let marks = vec![Mark::default(); buckets * WAYS].into_boxed_slice();
-        Self { marks, before: evicted(cpu), replaced: 0, renewed: 0, parted: 0 }
+        Self { marks, known: Known { before: evicted(cpu), ..Known::default() } }
     }
 
     /// Walks the table once: judges what is at rest, and adds to `ended` the records of what is over, in order of their end.
@@ -148,7 +161,12 @@ impl Sweeper {
 
     /// Flows of which no record was told, as far as is known: replaced or begun anew between two sweeps.
     pub fn missed(&self, cpu: &Cpu) -> u64 {
-        (evicted(cpu) - self.before).saturating_sub(self.replaced + self.parted) + self.renewed
+        self.known.missed(cpu)
+    }
+
+    /// What [`Sweeper::missed`] goes by.
+    pub fn known(&self) -> Known {
+        self.known
     }
 
     /// The record of a flow that gave way and was handed on; none if a sweep has told of it.
@@ -160,13 +178,13 @@ impl Sweeper {
             return None;
         }
         if event.detail[0] == 0 {
-            self.parted += 1;
+            self.known.parted += 1;
         } else if here {
             // Its successor is yet to be met.
             *mark = mark.next(mark.tag, 0);
             mark.before_told = true;
         } else if before {
-            self.renewed = self.renewed.saturating_sub(1);
+            self.known.renewed = self.known.renewed.saturating_sub(1);
             mark.before_told = true;
         }
         Some(Record::parted(event))
@@ -183,7 +201,7 @@ impl Sweeper {
                 }
                 let mark = &mut self.marks[index];
                 if mark.tag != tag {
-                    self.replaced += u64::from(mark.told);
+                    self.known.replaced += u64::from(mark.told);
                     *mark = mark.next(tag, 0);
                 }
                 visit(self, index, note, u64::from(Note(note).idle(seconds(now))) << 30);
@@ -196,10 +214,10 @@ impl Sweeper {
         let mark = &mut self.marks[index];
         if mark.first != flow.head.first {
             if flow.head.bits.any(HeadBits::TOMBSTONE) {
-                self.renewed += u64::from(mark.first != 0 && !mark.told);
+                self.known.renewed += u64::from(mark.first != 0 && !mark.told);
             } else {
                 // It lost its slot in between.
-                self.replaced += u64::from(mark.told);
+                self.known.replaced += u64::from(mark.told);
             }
             *mark = if mark.first == 0 {
                 Mark { first: flow.head.first, ..*mark }

@@ -10,6 +10,7 @@ mod lint;
 mod packages;
 mod privilege;
 mod process;
+mod prometheus;
 mod steps;
 mod test;
 mod tidy;

@@ -70,7 +70,8 @@ fn install(packages: &[&str], privilege: Privilege) -> Command {
     command
 }
 
-fn apt(privilege: Privilege) -> Command {
+/// `apt-get`, unattended.
+pub(crate) fn apt(privilege: Privilege) -> Command {
     let mut command = privilege.command("env");
     // Unattended: no questions, and another apt at work is waited for.
     command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"]);

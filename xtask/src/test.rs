@@ -8,7 +8,7 @@ use crate::build_ebpf::{self, Checked};
 use crate::privilege::Privilege;
 use crate::steps::{Passed, Steps};
 use crate::workspace::Workspace;
-use crate::{lint, packages, process};
+use crate::{lint, packages, process, prometheus};
 
 /// Names the BPF object that the tests load instead of the committed one.
 pub(crate) const OBJECT_VARIABLE: &str = "SENSOR_BPF_OBJECT";
@@ -34,9 +34,19 @@ pub(crate) fn test(workspace: &Workspace, quick: bool) -> Result<()> {
             })
         });
     }
-    steps.run("tests", || tests(workspace, privilege, None));
+    // Some tests would use it, and say so when it is not there.
+    let mut prometheus = None;
+    steps.run("Prometheus", || match prometheus::ensure(privilege) {
+        Ok(programs) => {
+            prometheus = Some(programs);
+            Ok(Passed::Well)
+        }
+        Err(reason) => Ok(Passed::With(format!("skipped, metrics and alerting rules are not tried: {reason:#}"))),
+    });
+    let prometheus = prometheus.as_deref();
+    steps.run("tests", || tests(workspace, privilege, None, prometheus));
     if let Some(object) = fresh {
-        steps.run("tests, fresh BPF object", || tests(workspace, privilege, Some(&object)));
+        steps.run("tests, fresh BPF object", || tests(workspace, privilege, Some(&object), prometheus));
     }
     steps.finish()
 }
@@ -62,12 +72,20 @@ fn preflight(privilege: Privilege, quick: bool) -> Result<Passed> {
     Ok(Passed::With(format!("without {}, which some checks would use", refused.join(" "))))
 }
 
-fn tests(workspace: &Workspace, privilege: Privilege, object: Option<&Path>) -> Result<Passed> {
+fn tests(
+    workspace: &Workspace,
+    privilege: Privilege,
+    object: Option<&Path>,
+    prometheus: Option<&Path>,
+) -> Result<Passed> {
     let mut command = workspace.cargo();
     // The default members: all but the BPF crate, which has no tests of its own.
     command.args(["test", "--locked", "--no-fail-fast"]);
     if let Some(object) = object {
         command.env(OBJECT_VARIABLE, object);
+    }
+    if let Some(programs) = prometheus {
+        command.env(prometheus::VARIABLE, programs);
     }
     if let Some(runner) = privilege.runner() {
         command.args(["--config", &format!("target.'cfg(unix)'.runner = '{runner}'")]);

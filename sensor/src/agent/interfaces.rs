@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Display,
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     failure::Failure,
     kernel::{Attached, Bell, Kernel, KernelError, Link, Links, Mode, strips_vlans},
+    observe::Board,
 };
 
 /// How often the interfaces are looked at, whether or not the kernel said that something has changed.
@@ -36,6 +38,8 @@ pub(super) struct Interfaces {
     /// Those that are asked for and not watched for a reason, which was told.
     left_out: BTreeSet<u32>,
     names: Names,
+    /// Where others read what is watched.
+    board: Arc<Board>,
     /// Whether the kernel program leaves VLAN ids out of a flow's identity.
     vlans_ignored: bool,
 }
@@ -52,12 +56,17 @@ impl Interfaces {
     /// # Errors
     ///
     /// If one that was named cannot be watched.
-    pub(super) fn attach(kernel: &mut Kernel, wanted: Wanted, mode: Mode) -> Result<(Self, Vec<Attached>), Failure> {
+    pub(super) fn attach(
+        kernel: &mut Kernel,
+        wanted: Wanted,
+        mode: Mode,
+        board: Arc<Board>,
+    ) -> Result<(Self, Vec<Attached>), Failure> {
         let links = Links::open().map_err(Failure::Loop)?;
         wanted.check(&links.all().map_err(Failure::Loop)?)?;
         let vlans_ignored = kernel.config().vlan_in_key == 0;
         let (watched, refused, left_out, names) = Default::default();
-        let mut interfaces = Self { wanted, mode, links, watched, refused, left_out, names, vlans_ignored };
+        let mut interfaces = Self { wanted, mode, links, watched, refused, left_out, names, board, vlans_ignored };
         let attached = interfaces.take(kernel, true)?;
         Ok((interfaces, attached))
     }
@@ -142,6 +151,7 @@ impl Interfaces {
                 Some(link) if link.name != name => {
                     warn(&format!("{} is called {} now, and watched on", shown(&name), shown(&link.name)));
                     self.names.set(index, &link.name);
+                    self.board.rename(index, &link.name);
                     self.watched.insert(index, link.name.clone());
                 }
                 Some(_) => {}
@@ -178,6 +188,7 @@ impl Interfaces {
                         attached.notes.push(format!("{note}: {remedy}"));
                     }
                     self.names.set(attached.ifindex, &link.name);
+                    self.board.watch(&attached);
                     self.watched.insert(attached.ifindex, link.name.clone());
                     taken.push(attached);
                 }
@@ -212,7 +223,9 @@ impl Interfaces {
 
     fn leave(&mut self, kernel: &mut Kernel, index: u32) {
         kernel.detach_from(index);
-        self.watched.remove(&index);
+        if let Some(name) = self.watched.remove(&index) {
+            self.board.gone(&name);
+        }
         self.names.forget(index);
     }
 }

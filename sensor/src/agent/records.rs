@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -17,6 +20,7 @@ use tokio::sync::mpsc;
 use super::monotonic;
 use crate::{
     kernel::Table,
+    observe::{self, Board},
     sweep::{Findings, Slots as _, Sweeper},
 };
 
@@ -52,22 +56,43 @@ struct Account {
     parted: u64,
 }
 
-impl Records {
-    /// Sweeps a table whose counters are still at zero; what it finds arrives in the queue, and records where they are `wanted`.
-    pub(super) fn start(table: Table, wanted: bool) -> io::Result<(Self, mpsc::Receiver<Swept>)> {
-        let (queue, swept) = mpsc::channel(QUEUE);
-        let (parted, parting) = sync_channel(QUEUE);
-        let thread =
-            std::thread::Builder::new().name("sweep".into()).spawn(move || sweep(&table, &queue, &parting, wanted))?;
-        Ok((Self { parted, thread }, swept))
-    }
+/// The way of flows that gave way before they were told of, laid before there is a thread at its end.
+pub(super) struct Parting {
+    parted: SyncSender<Box<Event>>,
+    parting: Receiver<Box<Event>>,
+}
 
-    /// Where flows go that gave way before they were told of.
+impl Default for Parting {
+    fn default() -> Self {
+        let (parted, parting) = sync_channel(QUEUE);
+        Self { parted, parting }
+    }
+}
+
+impl Parting {
+    /// Where they go.
     pub(super) fn parted(&self) -> SyncSender<Box<Event>> {
         self.parted.clone()
     }
+}
 
-    /// Sweeps once more, then ends; nobody else may still have [`Records::parted`]. What to add to the report needs the final counters.
+impl Records {
+    /// Sweeps a table whose counters are still at zero; what it finds arrives in the queue, and records where they are `wanted`.
+    pub(super) fn start(
+        table: Arc<Table>,
+        wanted: bool,
+        parting: Parting,
+        board: Arc<Board>,
+    ) -> io::Result<(Self, mpsc::Receiver<Swept>)> {
+        let (queue, swept) = mpsc::channel(QUEUE);
+        let Parting { parted, parting } = parting;
+        let thread = std::thread::Builder::new()
+            .name("sweep".into())
+            .spawn(move || sweep(&table, &queue, &parting, wanted, &board))?;
+        Ok((Self { parted, thread }, swept))
+    }
+
+    /// Sweeps once more, then ends; nobody else may still have [`Parting::parted`]. What to add to the report needs the final counters.
     pub(super) fn end(self) -> impl FnOnce(&Cpu) -> Option<String> {
         drop(self.parted);
         let account = self.thread.join().ok();
@@ -75,7 +100,13 @@ impl Records {
     }
 }
 
-fn sweep(table: &Table, queue: &mpsc::Sender<Swept>, parting: &Receiver<Box<Event>>, wanted: bool) -> Account {
+fn sweep(
+    table: &Table,
+    queue: &mpsc::Sender<Swept>,
+    parting: &Receiver<Box<Event>>,
+    wanted: bool,
+    board: &Board,
+) -> Account {
     let mut account = Account {
         sweeper: Sweeper::new(table.buckets(), &Cpu::default()),
         wanted,
@@ -96,6 +127,8 @@ fn sweep(table: &Table, queue: &mpsc::Sender<Swept>, parting: &Receiver<Box<Even
                 Err(_) => account.lost += 1,
             }
         }
+        let Account { sweeper, found, told, lost, .. } = &account;
+        board.sweep(observe::Swept { found: *found, told: *told, lost: *lost, known: sweeper.known() });
         if last {
             return account;
         }

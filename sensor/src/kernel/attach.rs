@@ -79,6 +79,13 @@ pub struct Attached {
     pub notes: Vec<String>,
 }
 
+impl Attached {
+    /// Whether something of it must be taken down by hand, with CAP_NET_ADMIN.
+    pub fn is_clsact(&self) -> bool {
+        self.egress == Egress::Clsact || self.ingress == Ingress::Tc(Egress::Clsact)
+    }
+}
+
 impl fmt::Display for Attached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tc = |flavour| match flavour {

@@ -1,6 +1,9 @@
 //! Draining the ring: never waits for anybody who reads what it found.
 
-use std::{sync::mpsc::SyncSender, time::Duration};
+use std::{
+    sync::{Arc, Mutex, mpsc::SyncSender},
+    time::{Duration, Instant},
+};
 
 use aya::maps::{MapData, RingBuf};
 use bytes::{Bytes, BytesMut};
@@ -37,6 +40,17 @@ pub struct Drained {
     pub parted_dropped: u64,
 }
 
+/// The account as others may read it while the drain works.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Account {
+    /// What became of the events.
+    pub drained: Drained,
+    /// Those that wait for their reader at the moment.
+    pub waiting: u64,
+    /// When the drain was last at work; none before it is.
+    pub beat: Option<Instant>,
+}
+
 /// The reader of the ring.
 pub struct Drain {
     ring: AsyncFd<RingBuf<MapData>>,
@@ -44,6 +58,7 @@ pub struct Drain {
     queue: mpsc::Sender<Bytes>,
     parted: SyncSender<Box<Event>>,
     drained: Drained,
+    account: Arc<Mutex<Account>>,
 }
 
 impl Drain {
@@ -56,7 +71,8 @@ impl Drain {
         let (queue, records) = mpsc::channel(QUEUE);
         // SAFETY: the ring owns its descriptor and keeps it open and the same for as long as it lives.
         let ring = unsafe { AsyncFd::register(ring) }.map_err(std::io::Error::from)?;
-        let drain = Self { ring, arena: BytesMut::new(), queue, parted, drained: Drained::default() };
+        let (arena, drained, account) = Default::default();
+        let drain = Self { ring, arena, queue, parted, drained, account };
         Ok((drain, records))
     }
 
@@ -72,13 +88,27 @@ impl Drain {
             if self.empty() > 0 {
                 time::sleep(GATHER).await;
             }
+            self.publish();
+        }
+    }
+
+    /// Where the account is published, each time that the drain has been at work.
+    pub fn account(&self) -> Arc<Mutex<Account>> {
+        Arc::clone(&self.account)
+    }
+
+    /// Never waits: who reads the account now finds it as it was a moment ago.
+    fn publish(&self) {
+        if let Ok(mut account) = self.account.try_lock() {
+            let waiting = (self.queue.max_capacity() - self.queue.capacity()) as u64;
+            *account = Account { drained: self.drained, waiting, beat: Some(Instant::now()) };
         }
     }
 
     /// Takes out what is there now; how many records.
     pub fn empty(&mut self) -> u64 {
         let before = self.drained.received + self.drained.parted;
-        let Self { ring, arena, queue, parted, drained } = self;
+        let Self { ring, arena, queue, parted, drained, .. } = self;
         while let Some(record) = ring.get_mut().next() {
             if let Some(flow) = Event::parted(&record) {
                 drained.parted += 1;

@@ -9,7 +9,7 @@ use super::KernelError;
 const NEEDED: [(u32, &str); 3] = [(12, "CAP_NET_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
 const SYS_ADMIN: u32 = 21;
 
-/// Whether the process may load and attach.
+/// Whether this thread may load and attach.
 pub(super) fn check() -> Result<(), KernelError> {
     let missing = capabilities().map(missing).unwrap_or_default();
     if missing.is_empty() { Ok(()) } else { Err(KernelError::Privilege { missing: missing.join(" and ") }) }
@@ -35,9 +35,8 @@ pub(super) fn check_inspect() -> Result<(), KernelError> {
     }
 }
 
-/// The effective capabilities of this thread.
+/// The effective capabilities of this thread; each has its own.
 pub(crate) fn capabilities() -> Option<u64> {
-    // Of this thread: it is the one that is going to load or attach.
     let status = fs::read_to_string("/proc/thread-self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(line.trim(), 16).ok()

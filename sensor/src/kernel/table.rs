@@ -27,6 +27,8 @@ struct Mapped<T> {
 
 // SAFETY: the mapping belongs to the process, not to a thread, and is only read.
 unsafe impl<T: Send> Send for Mapped<T> {}
+// SAFETY: likewise; who else writes it is the kernel, which is why elements are copied volatile.
+unsafe impl<T: Send> Sync for Mapped<T> {}
 
 impl<T: Copy> Mapped<T> {
     fn new(map: &MapData, name: &'static str) -> Result<Self, KernelError> {

@@ -7,6 +7,8 @@ use std::{
     path::Path,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{Finding, summary::count};
 use crate::{capture::write::PcapngWriter, failure::Failure};
 use frame::Frame;
@@ -36,11 +38,14 @@ pub struct PacketFile {
 }
 
 /// What became of the findings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Written {
-    findings: u64,
-    segments: u64,
-    lost: u64,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Findings that are in the file.
+    pub findings: u64,
+    /// Their segments.
+    pub segments: u64,
+    /// Findings that could not be written.
+    pub lost: u64,
 }
 
 impl PacketFile {
@@ -146,6 +151,11 @@ impl PacketFile {
         self.written.lost += 1;
         self.end =
             self.end.filter(|end| self.file.set_len(*end).is_ok() && self.file.seek(SeekFrom::Start(*end)).is_ok());
+    }
+
+    /// What became of the findings so far.
+    pub fn written(&self) -> Written {
+        self.written
     }
 
     /// What became of the findings, for the summary.

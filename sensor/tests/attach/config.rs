@@ -76,7 +76,7 @@ fn what_cannot_be_taken_leaves_everything_as_it_was() {
     ip(netns, "link add name spare0 type veth peer name other0");
     let good = format!("interface = ['{WAN}']\nmin-severity = 'alert'\n");
     let file = ConfigFile::new(&good);
-    let mut running = file.attach(netns, &[]);
+    let mut running = file.attach(netns, &["--keep-caps"]);
     let path = file.path.display();
     for (text, words) in [
         ("mim-severity = 'info'\n".to_owned(), format!("{path}:1:1: there is no key \"mim-severity\"")),

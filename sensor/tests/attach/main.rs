@@ -12,8 +12,11 @@ mod flows;
 mod hooks;
 mod hotplug;
 mod limits;
+mod observe;
 mod output;
 mod privilege;
+mod prometheus;
+mod seal;
 mod stop;
 mod write;
 

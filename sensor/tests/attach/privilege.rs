@@ -10,8 +10,11 @@ use tempfile::TempDir;
 
 use super::{WAN, child::Running, lab};
 
+/// What attaching takes.
+pub(crate) const THREE: &str = ",+bpf,+net_admin,+perfmon";
+
 /// `sensor attach` as nobody, with these capabilities, from a place where nobody may read it.
-fn as_nobody(capabilities: &str) -> (TempDir, Command) {
+pub(crate) fn as_nobody(capabilities: &str, arguments: &[&str]) -> (TempDir, Command) {
     let directory = TempDir::new().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let binary = directory.path().join("sensor");
@@ -20,7 +23,7 @@ fn as_nobody(capabilities: &str) -> (TempDir, Command) {
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]);
     command.arg(format!("--inh-caps=-all{capabilities}")).arg(format!("--ambient-caps=-all{capabilities}"));
-    command.arg(binary).args(["attach", "-i", WAN, "--duration", "1"]).stdout(Stdio::null());
+    command.arg(binary).args(["attach", "-i", WAN]).args(arguments).stdout(Stdio::null());
     // An object to test may lie where nobody cannot read it.
     command.env_remove("SENSOR_BPF_OBJECT");
     (directory, command)
@@ -29,17 +32,22 @@ fn as_nobody(capabilities: &str) -> (TempDir, Command) {
 #[test]
 fn what_is_missing_is_named() {
     let Some(lab) = lab() else { return };
-    let (_directory, command) = as_nobody("");
+    let (_directory, command) = as_nobody("", &[]);
     let words = ["not enough privilege", "CAP_NET_ADMIN", "CAP_PERFMON", "CAP_BPF", "run as root"];
     Running::start(lab.server().netns(), command).ended(2, &words);
-    let (_directory, command) = as_nobody(",+bpf,+net_admin");
-    Running::start(lab.server().netns(), command).ended(2, &["not enough privilege: CAP_PERFMON missing"]);
+    let all = ["bpf", "net_admin", "perfmon"];
+    for missing in all {
+        let others: String = all.iter().filter(|one| **one != missing).map(|one| format!(",+{one}")).collect();
+        let (_directory, command) = as_nobody(&others, &[]);
+        let words = format!("not enough privilege: CAP_{} missing; run as root", missing.to_uppercase());
+        Running::start(lab.server().netns(), command).ended(2, &[&words]);
+    }
 }
 
 #[test]
 fn three_capabilities_are_enough() {
     let Some(lab) = lab() else { return };
-    let (_directory, command) = as_nobody(",+bpf,+net_admin,+perfmon");
+    let (_directory, command) = as_nobody(THREE, &["--duration", "1"]);
     Running::start(lab.server().netns(), command).ended(0, &["watching wan0: ingress by native XDP, egress by tcx\n"]);
 }
 
@@ -61,6 +69,6 @@ fn capabilities_that_do_not_count_are_told_from_those_that_do() {
 fn open_files_are_a_limit_with_a_name() {
     let Some(lab) = lab() else { return };
     let mut command = Command::new("prlimit");
-    command.args(["--nofile=8", env!("CARGO_BIN_EXE_sensor"), "attach", "-i", WAN]);
+    command.args(["--nofile=16", env!("CARGO_BIN_EXE_sensor"), "attach", "-i", WAN]);
     Running::start(lab.server().netns(), command).ended(2, &["too many open files", "ulimit -n"]);
 }

@@ -165,10 +165,9 @@ fn ensure_linker(path: &Path) -> Result<()> {
 }
 
 /// The folder for tools, by the rules of the XDG base directories.
-fn cache() -> Result<PathBuf> {
+pub(crate) fn cache() -> Result<PathBuf> {
     let xdg = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-    let cache =
-        xdg.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set: set one, the linker is kept there")?;
+    let cache = xdg.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set: set one, tools are kept there")?;
     Ok(cache.join("sensor/tools"))
 }

@@ -1,0 +1,365 @@
+//! Everything that there is to know of a running agent at one moment: what `sensor status` tells, and the metrics are made of.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use sensor_common::{
+    counters::{Counter, Cpu},
+    detect::analysis::Rows,
+    kind::Kind,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Source,
+    board::{Told, Watched, lock},
+};
+use crate::{
+    report::rfc3339,
+    seal::{Layers, Threads},
+};
+
+/// Version of the object; fields may be added within one.
+pub(super) const SCHEMA: u32 = 1;
+
+/// How long the drain may be silent: it is at work a hundred times a second.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How long the report may take over a line: longer, and whoever reads it has stopped reading.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running agent. What it does not know of itself is left out.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Snapshot {
+    /// See [`SCHEMA`].
+    pub schema: u32,
+    /// The agent's version.
+    pub version: String,
+    /// Its process, as it sees itself.
+    pub pid: u32,
+    /// When it began to watch.
+    pub started: String,
+    /// Now.
+    pub now: String,
+    /// Seconds from then to now.
+    pub uptime: f64,
+    /// What keeps it from its work; empty is well.
+    pub trouble: Vec<String>,
+    /// Whether it drains what the kernel program finds.
+    pub alive: bool,
+    /// What it is attached to.
+    pub watching: Vec<Watched>,
+    /// What it has given up; none where it was asked to give up nothing.
+    pub layers: Option<Layers>,
+    /// The kernel's word on that.
+    pub threads: Option<Threads>,
+    /// The kernel program's counters by name.
+    pub counters: BTreeMap<String, u64>,
+    /// Findings of the kernel program by kind, told or not; those that are not zero.
+    pub matched: BTreeMap<String, u64>,
+    /// Segments by row of Wireshark's `tcp.analysis`.
+    pub analysis: BTreeMap<String, u64>,
+    /// Findings that reached the report, printed or not.
+    pub findings: Vec<Findings>,
+    /// The flow table.
+    pub flows: Flows,
+    /// What became of the events that the kernel program submitted.
+    pub events: Events,
+    /// What became of records and of findings at rest.
+    pub sweep: Sweep,
+    /// What became of findings for the file of `--write`.
+    pub written: Option<crate::report::Written>,
+    /// From segment to report.
+    pub latency: Latency,
+    /// What must add up.
+    pub identities: Vec<Identity>,
+    /// The kernel's programs.
+    pub programs: Vec<Program>,
+    /// The kernel's maps.
+    pub maps: Vec<Map>,
+    /// The agent's own process.
+    pub process: Process,
+}
+
+/// Findings of one kind and severity.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Findings {
+    /// The kind's id.
+    pub kind: String,
+    /// The severity's name.
+    pub severity: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// Slots of the flow table that are taken.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Flows {
+    /// One side only, or no complete handshake.
+    pub embryonic: u64,
+    /// Both sides agree.
+    pub established: u64,
+    /// Closed.
+    pub closed: u64,
+    /// All slots.
+    pub capacity: u64,
+}
+
+/// Events on their way.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Events {
+    /// Taken out of the ring.
+    pub received: u64,
+    /// Handed on to the report.
+    pub queued: u64,
+    /// Dropped because the report was too slow.
+    pub dropped: u64,
+    /// Not of this agent's layout.
+    pub undecodable: u64,
+    /// In the queue at the moment.
+    pub waiting: u64,
+    /// Flows that gave way, taken out of the ring for their records.
+    pub parted: u64,
+    /// Those of them that the sweep was too busy to take.
+    pub parted_dropped: u64,
+}
+
+/// What the sweep found.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sweep {
+    /// Findings of connections at rest.
+    pub found: u64,
+    /// Findings and records handed on.
+    pub told: u64,
+    /// Those dropped.
+    pub lost: u64,
+    /// Records that reached the report.
+    pub records: u64,
+    /// Flows that left the table before a record was made.
+    pub missed: u64,
+}
+
+/// From segment to report.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Latency {
+    /// By upper bound; not cumulated.
+    pub counts: Vec<u64>,
+    /// Seconds in all.
+    pub sum: f64,
+}
+
+/// A sum that must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Identity {
+    /// What is whole.
+    pub name: String,
+    /// How much of it there is.
+    pub whole: u64,
+    /// Its parts.
+    pub parts: Vec<(String, u64)>,
+    /// Whole minus parts: what is on its way, and in the end nothing.
+    pub difference: i64,
+}
+
+/// A program of the kernel's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Program {
+    /// As the object names it.
+    pub name: String,
+    /// The kernel's number.
+    pub id: u32,
+    /// How often it ran, if the kernel counts.
+    pub runs: Option<u64>,
+    /// For how many nanoseconds.
+    pub run_nanos: Option<u64>,
+}
+
+impl Program {
+    /// Whether a hook calls it; stages are reached from those, and the kernel counts their runs with them.
+    pub fn is_entry(&self) -> bool {
+        ["sensor_xdp", "sensor_ingress", "sensor_egress"].contains(&&*self.name)
+    }
+}
+
+/// A map of the kernel's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Map {
+    /// As the object names it.
+    pub name: String,
+    /// The kernel's number.
+    pub id: u32,
+    /// Memory in the kernel.
+    pub bytes: Option<u64>,
+}
+
+/// The agent's own process.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Process {
+    /// Resident memory.
+    pub resident_bytes: Option<u64>,
+    /// CPU that it used, in seconds.
+    pub cpu_seconds: Option<f64>,
+    /// Files that it has open.
+    pub open_files: Option<u64>,
+}
+
+impl Snapshot {
+    /// As of now.
+    pub(super) fn of(source: &Source) -> Self {
+        // What comes later on an event's way is read first, so that what is still on its way never counts as lost.
+        let (told, swept) = (source.board.told(), source.board.swept());
+        let account = *lock(&source.account);
+        let cpu = source.readings.counters();
+        let watching = source.board.watched();
+        let (alive, trouble) = health(&told, account.beat.map(|beat| beat.elapsed()), &watching, cpu.is_err());
+        let cpu = cpu.unwrap_or_default();
+        let occupied = source.readings.occupied();
+        let (now, drained) = (SystemTime::now(), account.drained);
+        let events = Events {
+            received: drained.received,
+            queued: drained.queued,
+            dropped: drained.dropped,
+            undecodable: drained.undecodable,
+            waiting: account.waiting,
+            parted: drained.parted,
+            parted_dropped: drained.parted_dropped,
+        };
+        let program = |facts: crate::kernel::ProgramFacts| Program {
+            name: facts.name,
+            id: facts.id,
+            runs: facts.runs.map(|(runs, _)| runs),
+            run_nanos: facts.runs.map(|(_, nanos)| nanos),
+        };
+        let map = |facts: &crate::kernel::MapFacts| Map { name: facts.name.clone(), id: facts.id, bytes: facts.bytes };
+        Self {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            started: rfc3339(nanos(source.started)),
+            now: rfc3339(nanos(now)),
+            uptime: now.duration_since(source.started).unwrap_or_default().as_secs_f64(),
+            trouble,
+            alive,
+            watching,
+            layers: source.layers.clone(),
+            threads: Threads::now(),
+            counters: Counter::ALL.iter().map(|counter| (counter.id().into(), cpu.get(*counter))).collect(),
+            matched: matched(&cpu),
+            analysis: Rows::IDS.iter().map(|id| String::from(*id)).zip(cpu.analysis).collect(),
+            findings: findings(&told),
+            flows: Flows {
+                embryonic: occupied.embryonic,
+                established: occupied.established,
+                closed: occupied.closed,
+                capacity: source.readings.capacity(),
+            },
+            identities: identities(&cpu, &events),
+            events,
+            sweep: Sweep {
+                found: swept.found,
+                told: swept.told,
+                lost: swept.lost,
+                records: told.records,
+                missed: swept.known.missed(&cpu),
+            },
+            written: told.written,
+            latency: Latency { counts: told.latency.counts.into(), sum: told.latency.sum.as_secs_f64() },
+            programs: source.readings.programs().into_iter().map(program).collect(),
+            maps: source.readings.maps().iter().map(map).collect(),
+            process: Process::now(),
+        }
+    }
+
+    /// A counter of the kernel program by its name.
+    pub fn counter(&self, id: &str) -> u64 {
+        self.counters.get(id).copied().unwrap_or_default()
+    }
+}
+
+/// Whether the drain works, and what keeps the agent from its work.
+fn health(told: &Told, silent: Option<Duration>, watching: &[Watched], unreadable: bool) -> (bool, Vec<String>) {
+    let alive = silent.is_none_or(|silent| silent < SILENCE);
+    let mut trouble = Vec::new();
+    if !alive {
+        trouble.push("the ring is not drained".into());
+    }
+    if told.busy.is_some_and(|since| since.elapsed() > PATIENCE) {
+        trouble.push("whoever reads the report has stopped reading".into());
+    }
+    if !watching.iter().any(|one| one.present) {
+        trouble.push("no interface is watched".into());
+    }
+    if unreadable {
+        trouble.push("the kernel program's counters cannot be read".into());
+    }
+    (alive, trouble)
+}
+
+fn matched(cpu: &Cpu) -> BTreeMap<String, u64> {
+    let all = Kind::ALL.iter().map(|kind| (kind.id().into(), cpu.matched[*kind as usize]));
+    all.filter(|(_, count)| *count > 0).collect()
+}
+
+fn findings(told: &Told) -> Vec<Findings> {
+    let one = |(&(severity, kind), &count): (&(_, Kind), &u64)| {
+        let severity: sensor_common::detect::Severity = severity;
+        Findings { kind: kind.id().into(), severity: severity.name().into(), count }
+    };
+    told.findings.iter().map(one).collect()
+}
+
+/// The account of losses, from the finding to the report.
+fn identities(cpu: &Cpu, events: &Events) -> Vec<Identity> {
+    let submitted = cpu.get(Counter::Submitted);
+    let full = cpu.get(Counter::RingFullHigh) + cpu.get(Counter::RingFullLow);
+    let held = cpu.get(Counter::HeldBackFlow) + cpu.get(Counter::HeldBackRate);
+    let parts = [("submitted", submitted), ("ring full", full), ("held back", held)];
+    let received = [("queued", events.queued), ("dropped", events.dropped), ("undecodable", events.undecodable)];
+    [
+        ("matched", cpu.matched_total(), &parts[..]),
+        ("submitted", submitted, &[("received", events.received)]),
+        ("received", events.received, &received),
+        ("records handed on", cpu.get(Counter::RecordsHandedOn), &[("received", events.parted)]),
+    ]
+    .map(|(name, whole, parts)| Identity {
+        name: name.into(),
+        whole,
+        parts: parts.iter().map(|(name, part)| ((*name).into(), *part)).collect(),
+        difference: whole.wrapping_sub(parts.iter().map(|(_, part)| part).sum()) as i64,
+    })
+    .into()
+}
+
+impl Process {
+    fn now() -> Self {
+        let stat = fs::read_to_string("/proc/self/stat").ok();
+        // The second field, the command in brackets, may hold anything; the 14th and 15th are ticks, the 24th is pages.
+        let field = |n: usize| stat.as_deref()?.rsplit_once(") ")?.1.split(' ').nth(n - 3)?.parse::<u64>().ok();
+        // SAFETY: plain library calls that pass no memory.
+        let [ticks, page] = unsafe { [libc::sysconf(libc::_SC_CLK_TCK), libc::sysconf(libc::_SC_PAGESIZE)] };
+        let open = fs::read_dir("/proc/self/fd").ok().map(|files| files.count() as u64);
+        Self {
+            resident_bytes: field(24).map(|pages| pages * page.max(0) as u64),
+            cpu_seconds: field(14).zip(field(15)).map(|(user, system)| (user + system) as f64 / ticks.max(1) as f64),
+            open_files: open,
+        }
+    }
+}
+
+/// Nanoseconds since the epoch.
+pub(super) fn nanos(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}

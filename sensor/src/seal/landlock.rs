@@ -1,0 +1,43 @@
+//! Landlock: no file but a few to read, no port to bind or connect to, no signal to others.
+
+use std::path::PathBuf;
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, Scope, make_bitflags, path_beneath_rules,
+};
+
+use super::Layer;
+
+/// The newest that is asked for; older kernels enforce as much of it as they know.
+const NEWEST: ABI = ABI::V6;
+
+/// Leaves the calling thread these files and folders to read. What is open stays open.
+pub(super) fn restrict(read: &[PathBuf]) -> Layer {
+    match try_restrict(read) {
+        Ok(layer) => layer,
+        Err(error) => Layer::off(error.to_string()),
+    }
+}
+
+fn try_restrict(read: &[PathBuf]) -> Result<Layer, RulesetError> {
+    let status = Ruleset::default()
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .handle_access(AccessNet::from_all(NEWEST))?
+        .scope(Scope::from_all(NEWEST))?
+        .create()?
+        .add_rules(path_beneath_rules(read, make_bitflags!(AccessFs::{ReadFile | ReadDir})))?
+        .restrict_self()?;
+    let abi = match status.landlock {
+        LandlockStatus::Available { effective_abi, .. } => format!("ABI {}", effective_abi as i32),
+        LandlockStatus::NotEnabled => "switched off at boot".to_owned(),
+        _ => "not in this kernel".to_owned(),
+    };
+    Ok(match status.ruleset {
+        RulesetStatus::FullyEnforced => {
+            Layer::on(format!("no file to write, next to none to read, no new port, {abi}"))
+        }
+        RulesetStatus::PartiallyEnforced => Layer::on(format!("as far as this kernel knows it, {abi}")),
+        RulesetStatus::NotEnforced => Layer::off(abi),
+    })
+}

@@ -1,0 +1,197 @@
+//! `sensor status`: what a running sensor is attached to, what it has given up, and whether its account adds up.
+
+use std::io::{self, BufWriter, Write};
+
+use crate::{
+    cli,
+    failure::Failure,
+    observe::{Answering, Identity, Snapshot, find},
+    report::{Output, flow::span},
+};
+
+/// Why there is nothing to tell.
+#[derive(Debug, thiserror::Error)]
+enum StatusError {
+    #[error(
+        "no running sensor found in this network namespace (or not as that process); start one with sensor attach, or ask where it runs (ip netns exec, kubectl exec)"
+    )]
+    None,
+    #[error(
+        "the sensor that runs as process {pid} does not answer; ask as its user ({uid}) or as root, in its version"
+    )]
+    Silent { pid: u32, uid: u32 },
+    #[error("the sockets of this network namespace cannot be listed ({0}): mount /proc")]
+    List(#[source] io::Error),
+}
+
+impl From<StatusError> for Failure {
+    fn from(error: StatusError) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
+/// Asks the sensors that run here, and tells what each says.
+///
+/// # Errors
+///
+/// If none answers; or the output cannot be written.
+pub fn run(options: &cli::Status) -> Result<(), Failure> {
+    let agents = find(options.pid).map_err(StatusError::List)?;
+    let mut silent = None;
+    let out = &mut BufWriter::new(io::stdout().lock());
+    let mut told = 0;
+    for Answering { pid, uid, snapshot } in agents {
+        let Some(mut snapshot) = snapshot else {
+            silent = silent.or(Some(StatusError::Silent { pid, uid }));
+            continue;
+        };
+        // Within a container it may know itself by another number.
+        snapshot.pid = pid;
+        match options.output {
+            Output::Json => {
+                serde_json::to_writer(&mut *out, &snapshot).map_err(io::Error::from)?;
+                writeln!(out)?;
+            }
+            Output::Compact => {
+                if told > 0 {
+                    writeln!(out)?;
+                }
+                write(out, &snapshot, uid)?;
+            }
+        }
+        told += 1;
+    }
+    out.flush()?;
+    match (told, silent) {
+        (0, silent) => Err(silent.unwrap_or(StatusError::None).into()),
+        (_, Some(silent)) => {
+            // Nobody may be listening there.
+            let _ = writeln!(io::stderr(), "sensor: {silent}");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Lines under a heading, which stands before the first.
+fn section(out: &mut impl Write, heading: &str, lines: &[String]) -> io::Result<()> {
+    for (i, line) in lines.iter().enumerate() {
+        writeln!(out, "  {:<10}{}", if i == 0 { heading } else { "" }, shown(line))?;
+    }
+    Ok(())
+}
+
+/// What a terminal may be shown: an interface may have any name.
+fn shown(text: &str) -> String {
+    let show = |c| if matches!(c, '"' | '\'' | '\\') { String::from(c) } else { c.escape_debug().to_string() };
+    text.chars().map(show).collect()
+}
+
+fn write(out: &mut impl Write, snapshot: &Snapshot, uid: u32) -> io::Result<()> {
+    let Snapshot { version, pid, started, uptime, flows, events, sweep, process, .. } = snapshot;
+    let head = format!("sensor {version}, process {pid} of user {uid}, since {started}");
+    writeln!(out, "{} ({})", shown(&head), span((uptime.max(0.0) * 1e9) as u64))?;
+    let ready = vec!["ready".to_owned()];
+    section(out, "state", if snapshot.trouble.is_empty() { &ready } else { &snapshot.trouble })?;
+    section(out, "watching", &watching(snapshot))?;
+    section(out, "gave up", &layers(snapshot))?;
+    let counter = |id| snapshot.counter(id);
+    let traffic = format!(
+        "{} frames, {} TCP segments, {} flows ({} established)",
+        counter("packets"),
+        counter("segments"),
+        counter("flows_created"),
+        counter("flows_established")
+    );
+    section(out, "seen", &[traffic])?;
+    let taken = format!(
+        "{} established, {} embryonic, {} closed; room for {}; {} refused",
+        flows.established,
+        flows.embryonic,
+        flows.closed,
+        flows.capacity,
+        counter("table_full") + counter("insert_races")
+    );
+    section(out, "table", &[taken])?;
+    section(out, "findings", &[findings(snapshot)])?;
+    let mut lost = vec![format!(
+        "ring full {} low, {} high; held back {} by flow, {} by rate; dropped {}; at rest {}",
+        counter("ring_full_low"),
+        counter("ring_full_high"),
+        counter("held_back_flow"),
+        counter("held_back_rate"),
+        events.dropped,
+        sweep.lost
+    )];
+    if sweep.records > 0 {
+        let skipped = counter("records_skipped") + events.parted_dropped;
+        lost.push(format!("{} records told, {skipped} skipped, {} missed", sweep.records, sweep.missed));
+    }
+    lost.extend(snapshot.written.map(|w| format!("{} findings written to the file, {} not", w.findings, w.lost)));
+    section(out, "lost", &lost)?;
+    section(out, "account", &snapshot.identities.iter().map(sum).collect::<Vec<_>>())?;
+    let maps: u64 = snapshot.maps.iter().filter_map(|map| map.bytes).sum();
+    let known = |number: Option<u64>, unit: u64| number.map_or("?".to_owned(), |number| (number / unit).to_string());
+    let memory = format!(
+        "maps {} MiB in the kernel, {} MiB resident, {} files open, {} s of CPU",
+        maps >> 20,
+        known(process.resident_bytes, 1 << 20),
+        known(process.open_files, 1),
+        process.cpu_seconds.map_or("?".to_owned(), |seconds| format!("{seconds:.2}"))
+    );
+    section(out, "memory", &[memory])?;
+    // Stages come with their entries.
+    let entries = snapshot.programs.iter().filter(|program| program.is_entry());
+    let entries: Vec<String> = entries.map(|program| format!("{} (id {})", program.name, program.id)).collect();
+    section(
+        out,
+        "programs",
+        &[format!("{}, and {} stages", entries.join(", "), snapshot.programs.len() - entries.len())],
+    )
+}
+
+fn watching(snapshot: &Snapshot) -> Vec<String> {
+    let line = |one: &crate::observe::Watched| {
+        if !one.present {
+            return format!("{}: gone", one.interface);
+        }
+        let notes = if one.notes.is_empty() { String::new() } else { format!(" ({})", one.notes.join("; ")) };
+        format!("{}: ingress by {}, egress by {}, since {}{notes}", one.interface, one.ingress, one.egress, one.since)
+    };
+    snapshot.watching.iter().map(line).collect()
+}
+
+fn layers(snapshot: &Snapshot) -> Vec<String> {
+    let named = snapshot.layers.iter().flat_map(|layers| layers.named());
+    let line = |(name, layer): (&str, &crate::seal::Layer)| {
+        format!("{name:<14}{}{}", if layer.enforced { "" } else { "not enforced: " }, layer.detail)
+    };
+    let mut lines: Vec<String> = named.map(line).collect();
+    if let Some(threads) = snapshot.threads {
+        let yes = |on| if on { "yes" } else { "no" };
+        lines.push(format!(
+            "of all {} threads the kernel says: CapEff {:x}, NoNewPrivs {}, Seccomp {}",
+            threads.threads,
+            threads.effective,
+            yes(threads.no_new_privs),
+            yes(threads.seccomp)
+        ));
+    }
+    lines
+}
+
+fn findings(snapshot: &Snapshot) -> String {
+    let of = |severity: sensor_common::detect::Severity| {
+        let some = snapshot.findings.iter().filter(|one| one.severity == severity.name());
+        format!("{} {}", some.map(|one| one.count).sum::<u64>(), severity.name())
+    };
+    sensor_common::detect::Severity::ALL.into_iter().rev().map(of).collect::<Vec<_>>().join(", ")
+}
+
+/// A sum of the account, with what is missing in it.
+fn sum(identity: &Identity) -> String {
+    let Identity { name, whole, parts, difference } = identity;
+    let parts: Vec<String> = parts.iter().map(|(name, part)| format!("{name} {part}")).collect();
+    let rest = if *difference == 0 { String::new() } else { format!(" + on its way {difference}") };
+    format!("{name} {whole} = {}{rest}", parts.join(" + "))
+}
