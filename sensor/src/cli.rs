@@ -125,7 +125,7 @@ pub enum ConfigVerb {
         file: PathBuf,
     },
     /// Print the settings that `sensor attach` would have with the same flags here, and where each comes from.
-    Show(Attach),
+    Show(Box<Attach>),
     /// Print a file with all settings as they are by default.
     Default,
 }

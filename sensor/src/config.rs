@@ -114,7 +114,7 @@ fn attach_of(verb: &mut Verb) -> Option<&mut Attach> {
     match verb {
         Verb::Attach(attach) => Some(attach),
         Verb::Config(config) => match &mut config.verb {
-            ConfigVerb::Show(attach) => Some(attach),
+            ConfigVerb::Show(attach) => Some(&mut **attach),
             ConfigVerb::Check { .. } | ConfigVerb::Default => None,
         },
         _ => None,

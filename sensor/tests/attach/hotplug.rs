@@ -41,6 +41,11 @@ fn what_fits_a_pattern_is_watched_when_it_comes_and_let_go_when_it_goes() {
     let Some(lab) = lab() else { return };
     let netns = lab.server().netns();
     let mut running = waiting(netns, &["-i", "spare*"]);
+    // Once it has watched and let go, all is open that will be.
+    ip(netns, "link add name spare-first type veth peer name other-first");
+    running.stderr.wait_for("watching spare-first: ");
+    ip(netns, "link delete spare-first");
+    running.stderr.wait_for("spare-first is gone");
     let before = running.descriptors();
     ip(netns, "link add name spare0 type veth peer name other0");
     running.stderr.wait_for("watching spare0: ingress by native XDP, egress by tcx");

@@ -36,6 +36,11 @@ fn a_thousand_that_come_and_go_leave_nothing() {
     let netns = lab.server().netns();
     let mut running = Running::start(netns, sensor(&["attach", "-i", "spare*"]));
     running.stderr.wait_for("waiting for ");
+    // Once it has watched and let go, all is open that will be.
+    batch(netns, "link add name spare-first type veth peer name other-first\n");
+    running.stderr.wait_for("watching spare-first: ");
+    batch(netns, "link delete spare-first\n");
+    running.stderr.wait_for("spare-first is gone");
     let (before, programs) = (running.descriptors(), running.programs());
     let mut script = String::new();
     for cycle in 0..CYCLES + ALIVE {
