@@ -1,9 +1,13 @@
 //! The agent: load, attach, drain, report, and leave nothing behind.
 
+mod interfaces;
+mod names;
 mod records;
+mod reload;
+mod rules;
+mod wanted;
 
 use std::{
-    collections::HashMap,
     future::Future,
     io::{self, BufWriter, Write},
     sync::Arc,
@@ -23,26 +27,26 @@ use tokio::{
     time,
 };
 
+pub use wanted::{Choice, Wanted};
+
+use interfaces::Interfaces;
+use names::Names;
 use records::{Parting, Records, Swept};
+use reload::Reload;
+use rules::Rules;
 
 use crate::{
     cli,
     failure::Failure,
     interrupt,
-    kernel::{
-        Attached, Drain, Drained, Kernel, KernelError, Mode, Options, Presence, default_interface, interface_index,
-        strips_vlans,
-    },
+    kernel::{Attached, Bell, Drain, Drained, Kernel, KernelError, Links, Mode, Options},
     observe::{Board, Observer, Source},
-    report::{PacketFile, Place, Reporter, Style, WallClock},
+    report::{PacketFile, Reporter, Style, WallClock},
     seal::{Needs, seal},
 };
 
 /// How long the reader of stdout may take to let the last lines go.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// How often it is asked whether the interfaces are still there.
-const ROUND: Duration = Duration::from_secs(1);
 
 /// Watches interfaces until it is interrupted or its time is over.
 ///
@@ -50,13 +54,18 @@ const ROUND: Duration = Duration::from_secs(1);
 ///
 /// Why it could not load, attach or report.
 pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
-    let interfaces = chosen(&options.interfaces)?;
+    let wanted = Wanted::new(&options.interfaces)?;
+    wanted.check(&Links::open().and_then(|links| links.all()).map_err(Failure::Loop)?)?;
     let packets = options.report.packets(None)?;
     let observer = Observer::open(options.metrics)?;
     let both_directions = options.direction == cli::Direction::Both;
-    let ignore_vlans = interfaces.iter().any(|interface| strips_vlans(interface));
+    let ignore_vlans = interfaces::ignores_vlans(&wanted);
+    let limits = options.limits;
     let mut agent = Agent::load(&Options {
         flows: options.flows,
+        ring_bytes: limits.ring_bytes(),
+        rate: limits.rate,
+        per_connection: limits.per_connection,
         both_directions,
         ignore_vlans,
         records: options.records,
@@ -66,9 +75,18 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     })?;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
-    let mut needs = Needs { hot_plug: options.keep_caps, ..Needs::default() };
-    for interface in &interfaces {
-        let attached = agent.attach(interface, options.mode.into())?;
+    {
+        let _within = runtime.enter();
+        agent.reload = Reload::new(options).map_err(Failure::Loop)?;
+        agent.bell = Bell::hang().ok();
+    }
+    agent.rules = Some(Rules::telling(options.report.style().min_severity));
+    agent.rules.iter().for_each(|rules| rules.take(options));
+    rules::announced(options).iter().for_each(|line| warn(line));
+    // Whoever names a pattern asks for what comes later.
+    let hot_plug = options.keep_caps || wanted.patterns().is_some();
+    let mut needs = Needs { hot_plug, read: options.loaded.folder().into_iter().collect(), ..Needs::default() };
+    for attached in agent.attach(wanted, options.mode.into())? {
         needs.clsact |= attached.is_clsact();
         warn(&format!("watching {attached}"));
     }
@@ -87,23 +105,6 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
             () = after(duration) => {}
         }
     })
-}
-
-/// The interfaces asked for, or the default one; each once, under whichever of its names.
-fn chosen(asked: &[String]) -> Result<Vec<String>, KernelError> {
-    if asked.is_empty() {
-        return Ok(vec![default_interface()?]);
-    }
-    let mut indices = Vec::new();
-    let mut chosen = Vec::new();
-    for name in asked {
-        let index = interface_index(name)?;
-        if !indices.contains(&index) {
-            indices.push(index);
-            chosen.push(name.clone());
-        }
-    }
-    Ok(chosen)
 }
 
 /// Completes after `duration`, if there is one.
@@ -140,8 +141,13 @@ impl From<KernelError> for Failure {
 /// A loaded sensor with the interfaces it watches. Detaches when dropped.
 pub struct Agent {
     kernel: Kernel,
-    interfaces: HashMap<u32, String>,
-    present: Vec<Presence>,
+    interfaces: Option<Interfaces>,
+    /// Tells that interfaces have come or gone; without it they are looked at now and then.
+    bell: Option<Bell>,
+    /// What is told, if not all that is severe enough.
+    rules: Option<Rules>,
+    /// The configuration, if it can be read again.
+    reload: Option<Reload>,
     /// Whether connections that ended are told of, too.
     records: bool,
     /// What is still needed once it watches; the rest is given up. None for a process that has other things to do.
@@ -159,20 +165,22 @@ impl Agent {
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
         let (kernel, records) = (Kernel::load(options)?, options.records);
-        let (interfaces, present, board) = Default::default();
-        Ok(Self { kernel, interfaces, present, records, seal: None, observer: None, board })
+        let (interfaces, bell, rules, reload) = Default::default();
+        let (seal, observer, board) = Default::default();
+        Ok(Self { kernel, interfaces, bell, rules, reload, records, seal, observer, board })
     }
 
-    /// Attaches to an interface of the calling thread's network namespace.
+    /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
     ///
     /// # Errors
     ///
-    /// Why no hook could be taken.
-    pub fn attach(&mut self, interface: &str, mode: Mode) -> Result<Attached, Failure> {
-        let attached = self.kernel.attach(interface, mode)?;
-        self.interfaces.insert(attached.ifindex, attached.interface.clone());
-        self.present.extend(Presence::of(&attached));
-        self.board.watch(&attached);
+    /// Why one that was named cannot be watched.
+    pub fn attach(&mut self, wanted: Wanted, mode: Mode) -> Result<Vec<Attached>, Failure> {
+        let (interfaces, attached) = Interfaces::attach(&mut self.kernel, wanted, mode, Arc::clone(&self.board))?;
+        if let Some(patterns) = interfaces.awaited() {
+            warn(&format!("waiting for {patterns}"));
+        }
+        self.interfaces = Some(interfaces);
         Ok(attached)
     }
 
@@ -189,8 +197,9 @@ impl Agent {
         until: impl Future<Output = ()>,
     ) -> Result<(), Failure> {
         let clock = WallClock::matching(monotonic(), SystemTime::now());
-        let names = std::mem::take(&mut self.interfaces);
-        let present = std::mem::take(&mut self.present);
+        let mut interfaces = self.interfaces.take();
+        let names = interfaces.as_ref().map(Interfaces::names).unwrap_or_default();
+        let rules = self.rules.take().unwrap_or_else(|| Rules::telling(style.min_severity));
         // Mapped once: its pages count as memory of the process each time.
         let table = Arc::new(self.kernel.table()?);
         let readings = self.kernel.readings(Arc::clone(&table))?;
@@ -214,11 +223,12 @@ impl Agent {
             let (sweep, swept) = Records::start(table, self.records, parting, board.clone()).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets);
-            let writer = write((records, swept), reporter, names, failed, board.clone()).map_err(Failure::Loop)?;
+            let writer = write((records, swept), reporter, (names, rules.clone()), failed, board.clone())
+                .map_err(Failure::Loop)?;
             let mut gone = None;
             tokio::select! {
                 end = drain.run() => end.map_err(Failure::Loop)?,
-                last = all_gone(present, &board) => gone = Some(last),
+                last = self.follow(interfaces.as_mut(), &rules) => gone = Some(last),
                 () = until => {}
                 _ = &mut failure => {}
             }
@@ -230,22 +240,23 @@ impl Agent {
         let counters = self.kernel.counters()?;
         let mut notes = account(drained, &counters);
         notes.extend(swept(&counters));
+        notes.extend(rules.account());
         let reporter = finished(writer, &notes)??;
         reporter.finish(&counters, &notes)?;
         gone.map_or(Ok(()), |interface| Err(KernelError::Gone { interface }.into()))
     }
-}
 
-/// Completes with the name of the last interface when it goes away; never where there was none.
-async fn all_gone(mut present: Vec<Presence>, board: &Board) -> String {
-    let mut round = time::interval(ROUND);
-    loop {
-        round.tick().await;
-        for gone in present.extract_if(.., |presence| presence.is_gone()).collect::<Vec<_>>() {
-            warn(&format!("{} is gone and no longer watched", gone.interface()));
-            board.gone(gone.interface());
-            if present.is_empty() {
-                return gone.interface().into();
+    /// Follows interfaces and configuration. Completes with the name of the last interface when there is nothing left to watch.
+    async fn follow(&mut self, interfaces: Option<&mut Interfaces>, rules: &Rules) -> String {
+        let Self { kernel, bell, reload, .. } = self;
+        let Some(interfaces) = interfaces else { return std::future::pending().await };
+        loop {
+            tokio::select! {
+                last = interfaces.follow(kernel, bell.as_ref()) => return last,
+                () = Reload::asked(reload.as_mut()) => {}
+            }
+            if let Some(reload) = reload {
+                reload.take(kernel, interfaces, rules);
             }
         }
     }
@@ -256,7 +267,7 @@ async fn all_gone(mut present: Vec<Presence>, board: &Board) -> String {
 fn write<W: Write + Send + 'static>(
     (mut events, mut swept): (mpsc::Receiver<Bytes>, mpsc::Receiver<Swept>),
     mut reporter: Reporter<W>,
-    names: HashMap<u32, String>,
+    (names, rules): (Names, Rules),
     failed: oneshot::Sender<()>,
     board: Arc<Board>,
 ) -> io::Result<JoinHandle<io::Result<Reporter<W>>>> {
@@ -265,20 +276,19 @@ fn write<W: Write + Send + 'static>(
     std::thread::Builder::new().name("report".into()).spawn(move || {
         // Dropped with the thread, which tells the drain that nobody writes any more.
         let _failed = failed;
-        let place = |link: LinkId| Place { interface: names.get(&link.ifindex).map(String::as_str), frame: None };
         while let Some(news) = runtime.block_on(next(&mut events, &mut swept)) {
             board.begin();
             let (finding, fresh) = match &news {
                 News::Event(record) => (Event::decode(record), true),
                 News::Swept(Swept::Found(event)) => (Some(**event), false),
                 News::Swept(Swept::Ended(record)) => {
-                    reporter.record(record, place(record.key.link))?;
+                    names.with(record.key.link, |place| reporter.record(record, place))?;
                     board.record();
                     (None, false)
                 }
             };
             if let Some(event) = finding {
-                reporter.event(&event, place(event.flow.head.key.link))?;
+                names.with(link(&event), |place| rules.tell(&mut reporter, &event, place))?;
                 let age = Duration::from_nanos(monotonic().saturating_sub(event.time));
                 board.finding(&event, fresh.then_some(age));
             }
@@ -289,6 +299,11 @@ fn write<W: Write + Send + 'static>(
         }
         Ok(reporter)
     })
+}
+
+/// Where an event was seen.
+fn link(event: &Event) -> LinkId {
+    event.flow.head.key.link
 }
 
 /// What there is to tell.

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod limits;
+
 use std::{
     fs::File,
     io,
@@ -14,7 +16,11 @@ use clap::{
 };
 use sensor_common::detect::Severity;
 
+pub use limits::Limits;
+
 use crate::{
+    agent::Wanted,
+    config::{DEFAULT_FILE, Loaded},
     failure::Failure,
     replay::Net,
     report::{Output, PacketFile, Style},
@@ -22,7 +28,7 @@ use crate::{
 
 /// Passive TCP anomaly sensor: says who killed a connection.
 ///
-/// Exit codes: 0 fine, 1 `--fail-on` was given and something as severe was found, 2 error.
+/// Exit codes: 0 fine, 1 `--fail-on` was given and something as severe was found (doctor: the sensor would not work), 2 error.
 #[derive(Debug, Parser)]
 #[command(name = "sensor", version)]
 pub struct Cli {
@@ -46,6 +52,10 @@ pub enum Verb {
     Demo(Demo),
     /// Say what an id means: a kind of finding, or a piece of evidence.
     Explain(Explain),
+    /// Check, show or print a configuration file.
+    Config(Config),
+    /// Say what keeps the sensor from working here, or from working well, and what mends it. Changes nothing.
+    Doctor(Doctor),
     /// Print the JSON Schema of what `--output json` prints.
     Schema,
 }
@@ -53,8 +63,8 @@ pub enum Verb {
 /// Watch interfaces of this host.
 #[derive(Clone, Debug, Args)]
 pub struct Attach {
-    /// Interface to watch, may be repeated [default: that of the default route].
-    #[arg(short, long = "interface", value_name = "IFACE")]
+    /// Interface to watch, may be repeated: a name, a pattern such as `veth*`, or `default` [default: that of the default route].
+    #[arg(short, long = "interface", value_name = "IFACE", value_parser = Wanted::parse)]
     pub interfaces: Vec<String>,
     /// Where to attach on the way in.
     #[arg(long, value_enum, default_value_t = Mode::Auto)]
@@ -65,6 +75,9 @@ pub struct Attach {
     /// Connections followed at a time, 456 bytes each; rounded up to a power of two.
     #[arg(long, value_name = "N", default_value_t = FLOWS, value_parser = flows())]
     pub flows: u32,
+    /// How much is told and kept.
+    #[command(flatten)]
+    pub limits: Limits,
     /// Stop after so many seconds.
     #[arg(long, value_name = "SECS")]
     pub duration: Option<u64>,
@@ -83,6 +96,54 @@ pub struct Attach {
     /// How to report.
     #[command(flatten)]
     pub report: Report,
+    /// Take settings from this file [default: /etc/sensor/sensor.toml, where there is one]. Variables SENSOR_NAME go before it, flags before both.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What the file says.
+    #[arg(skip)]
+    pub loaded: Loaded,
+}
+
+/// Say what keeps the sensor from working here, or from working well, and what mends it. Changes nothing.
+///
+/// Exit code 1: the sensor would not work.
+#[derive(Clone, Debug, Args)]
+pub struct Doctor {
+    /// Interface to look at, may be repeated [default: that of the default route].
+    #[arg(short, long = "iface", visible_alias = "interface", value_name = "IFACE")]
+    pub interfaces: Vec<String>,
+    /// Look also at the sensor that runs as this process [default: the one that was started last].
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// When to colour; `auto` also heeds NO_COLOR.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// Check, show or print a configuration file.
+#[derive(Clone, Debug, Args)]
+pub struct Config {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub verb: ConfigVerb,
+}
+
+/// What to do with a configuration file.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Say all that is wrong with a file.
+    Check {
+        /// The file.
+        #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
+        file: PathBuf,
+    },
+    /// Print the settings that `sensor attach` would have with the same flags here, and where each comes from.
+    Show(Box<Attach>),
+    /// Print a file with all settings as they are by default.
+    Default,
 }
 
 /// Read a capture through the same engine.

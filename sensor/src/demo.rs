@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use crate::{
-    agent::Agent,
+    agent::{Agent, Wanted},
     cli::Demo,
     failure::Failure,
     interrupt,
@@ -50,8 +50,10 @@ pub fn run(options: &Demo) -> Result<(), Failure> {
     let server = lab.server();
     let agent = server.netns().enter(|| -> Result<Agent, Failure> {
         let mut agent = Agent::load(&Options { flows: 8192, ..Options::default() })?;
-        let attached = agent.attach(server.interface(), Mode::Auto)?;
-        say(&format!("watching the server's {attached}"));
+        let wanted = Wanted::new(&[server.interface().to_owned()])?;
+        for attached in agent.attach(wanted, Mode::Auto)? {
+            say(&format!("watching the server's {attached}"));
+        }
         Ok(agent)
     })??;
 

@@ -24,7 +24,7 @@ impl Signals {
 }
 
 /// A runtime and the signals that end what it runs. SIGHUP is not among them: it ends the process at once, unless `nohup`
-/// says otherwise, which a handler would undo.
+/// says otherwise, which a handler would undo; or unless there is a configuration to read again.
 ///
 /// # Errors
 ///

@@ -3,8 +3,12 @@
 mod attach;
 mod drain;
 mod error;
+mod ethtool;
 mod ioctl;
+mod link;
 mod netdev;
+mod netlink;
+mod nic;
 mod privilege;
 mod readings;
 mod table;
@@ -27,8 +31,13 @@ use zerocopy::{FromBytes, IntoBytes};
 pub use attach::{Attached, Egress, Ingress, Mode};
 pub use drain::{Account, Drain, Drained};
 pub use error::KernelError;
-pub use ioctl::{Presence, strips_vlans};
+pub(crate) use ethtool::{driver, features};
+pub use ioctl::strips_vlans;
+pub use link::{Bell, Link, Links};
+pub(crate) use netdev::program_name;
 pub use netdev::{default_interface, interface_index};
+pub(crate) use nic::{Filter, XDP_BASIC, XDP_SEVERAL_BUFFERS, filters, xdp_features};
+pub(crate) use privilege::{capabilities, missing, too_old};
 pub use readings::{MapFacts, Occupied, ProgramFacts, Readings};
 pub use table::{Running, Table};
 
@@ -53,6 +62,10 @@ pub struct Options {
     pub flows: u32,
     /// Bytes of the event ring; a power of two.
     pub ring_bytes: u32,
+    /// Findings below warn a second, for each kind on each CPU; 0 is no limit.
+    pub rate: u32,
+    /// Findings of one connection before the back-off begins.
+    pub per_connection: u32,
     /// Whether one interface sees both directions (mirror port).
     pub both_directions: bool,
     /// Take the clsact qdisc even where tcx is to be had.
@@ -72,6 +85,8 @@ impl Default for Options {
         Self {
             flows: 131_072,
             ring_bytes: 4 << 20,
+            rate: 200,
+            per_connection: 8,
             both_directions: false,
             clsact: false,
             ignore_vlans: false,
@@ -107,6 +122,8 @@ impl Kernel {
         config.gtsm_ports = options.gtsm_ports;
         config.gtsm_hops = options.gtsm_hops;
         config.clock = privilege::clock_source()? as u8;
+        config.rates = [options.rate, options.rate, 0, 0];
+        config.flow_findings = options.per_connection;
         let kernel = Self::load_with(config, options.ring_bytes)?;
         Ok(Self { clsact: options.clsact, ..kernel })
     }
@@ -154,12 +171,17 @@ impl Kernel {
 
     /// Attaches both hooks to an interface, in the best way that it allows, and says which that was.
     pub fn attach(&mut self, interface: &str, mode: Mode) -> Result<Attached, KernelError> {
-        // They may have been given up since; without them the interface is not even found.
-        privilege::check()?;
         let how = attach::How { mode, both_directions: self.config.both_directions != 0, clsact: self.clsact };
-        let (links, attached) = attach::attach(&mut self.ebpf, interface, how)?;
+        let (links, attached) = attach::attach(&mut self.ebpf, interface, how).map_err(attach::explained)?;
         self.attached.push(links);
         Ok(attached)
+    }
+
+    /// Detaches from an interface, also from one that is gone: what was attached to it is held until then.
+    pub fn detach_from(&mut self, ifindex: u32) {
+        for links in self.attached.extract_if(.., |links| links.ifindex == ifindex) {
+            attach::detach(&mut self.ebpf, links);
+        }
     }
 
     /// Detaches from all interfaces. What is in the ring stays there.

@@ -5,17 +5,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
-use sensor::{
-    agent,
-    cli::{Cli, Verb},
-    demo, explain,
-    failure::Failure,
-    flows, replay, schema, status,
-};
+use sensor::{agent, cli::Verb, config, demo, doctor, explain, failure::Failure, flows, replay, schema, status};
 
 fn main() -> ExitCode {
-    match run(&Cli::parse().verb) {
+    match config::parse(std::env::args_os()).and_then(|cli| run(&cli.verb)) {
         Ok(code) => code,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
@@ -33,6 +26,8 @@ fn run(verb: &Verb) -> Result<ExitCode, Failure> {
         Verb::Status(options) => status::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Demo(options) => demo::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Explain(options) => explain::run(options).map(|()| ExitCode::SUCCESS),
+        Verb::Doctor(options) => doctor::run(options).map(|well| ExitCode::from(u8::from(!well))),
+        Verb::Config(options) => config::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Schema => schema::run().map(|()| ExitCode::SUCCESS),
         Verb::Replay(options) => {
             let worst = replay::run(options)?.worst();

@@ -113,6 +113,18 @@ impl<W: Write> Reporter<W> {
         self.clock = clock;
     }
 
+    /// From now on, tells nothing milder.
+    pub fn set_min_severity(&mut self, severity: Severity) {
+        self.style.min_severity = severity;
+    }
+
+    /// Counts an event that is not to be told.
+    pub fn count(&mut self, event: &Event) {
+        if let Some(kind) = event.kind() {
+            self.tally.add(event.severity(), kind);
+        }
+    }
+
     /// Tells an event, or only counts it.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use aya::{
 use super::{
     KernelError, TC_EGRESS, TC_INGRESS, XDP,
     error::{chain, errno},
-    ioctl, netdev, program,
+    ioctl, netdev, privilege, program,
 };
 
 /// How to attach to ingress.
@@ -98,7 +98,9 @@ impl fmt::Display for Attached {
             Ingress::XdpGeneric => "generic XDP",
             Ingress::Tc(flavour) => tc(flavour),
         };
-        write!(f, "{}: ingress by {ingress}, egress by {}", self.interface, tc(self.egress))?;
+        // The kernel takes almost anything for a name.
+        let interface = self.interface.escape_debug();
+        write!(f, "{interface}: ingress by {ingress}, egress by {}", tc(self.egress))?;
         if !self.notes.is_empty() {
             write!(f, " ({})", self.notes.join("; "))?;
         }
@@ -108,6 +110,7 @@ impl fmt::Display for Attached {
 
 /// Links to take down again.
 pub(super) struct Links {
+    pub(super) ifindex: u32,
     xdp: Option<XdpLinkId>,
     tc: Vec<(&'static str, SchedClassifierLinkId)>,
 }
@@ -126,7 +129,7 @@ pub(super) fn attach(ebpf: &mut Ebpf, interface: &str, how: How) -> Result<(Link
         return Err(KernelError::NotEthernet { interface: interface.into() });
     }
     let mut notes = Vec::new();
-    let mut links = Links { xdp: None, tc: Vec::new() };
+    let mut links = Links { ifindex, xdp: None, tc: Vec::new() };
     let failed = |notes: &[String]| KernelError::Attach { interface: interface.into(), cause: notes.join("; ") };
 
     let ingress = match xdp(ebpf, ifindex, mode, &mut notes)? {
@@ -230,6 +233,20 @@ fn tc(
     }
 }
 
+/// What a refusal for lack of rights says.
+const DENIED: &str = "CAP_NET_ADMIN is missing";
+
+/// A refusal, or what lies behind it where rights were given up since the program was loaded. Who may not ask is told that
+/// there is nothing.
+pub(super) fn explained(error: KernelError) -> KernelError {
+    let denied = match &error {
+        KernelError::Attach { cause, .. } | KernelError::Mode { cause, .. } => cause.contains(DENIED),
+        KernelError::NoInterface { .. } => true,
+        _ => false,
+    };
+    if denied { privilege::check().err().unwrap_or(error) } else { error }
+}
+
 /// The kernel's word on a refusal, with what usually lies behind it.
 fn reason(error: &ProgramError) -> String {
     let hint = match errno(error) {
@@ -237,7 +254,7 @@ fn reason(error: &ProgramError) -> String {
         Some(libc::EOPNOTSUPP) => "the driver does not support it",
         Some(libc::EINVAL) => "the driver or the kernel does not support it here",
         Some(libc::ERANGE | libc::EMSGSIZE) => "the MTU is too large for it",
-        Some(libc::EPERM | libc::EACCES) => "CAP_NET_ADMIN is missing",
+        Some(libc::EPERM | libc::EACCES) => DENIED,
         Some(libc::ENODEV) => "the interface is gone",
         _ => return chain(error),
     };

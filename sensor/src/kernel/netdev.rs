@@ -1,14 +1,10 @@
 //! Interfaces: which there are, which is the default, and who sits on them already.
 
-use std::{
-    ffi::CString,
-    fs, io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
-};
+use std::{ffi::CString, fs};
 
 use aya::programs::loaded_programs;
 
-use super::KernelError;
+use super::{KernelError, link::Links};
 
 /// The interface of the default route, IPv4 before IPv6.
 pub fn default_interface() -> Result<String, KernelError> {
@@ -50,86 +46,23 @@ fn known() -> String {
 
 /// The XDP program that sits on an interface already, by name and id, as far as the kernel tells.
 pub(super) fn xdp_owner(ifindex: u32) -> Option<String> {
-    let id = xdp_program_id(ifindex).ok().flatten()?;
+    let links = Links::open().and_then(|links| links.all()).ok()?;
+    links.into_iter().find(|link| link.index == ifindex)?.xdp.map(program_name)
+}
+
+/// A program by name and id.
+pub(crate) fn program_name(id: u32) -> String {
     let mut programs = loaded_programs().filter_map(Result::ok);
     let name = programs
         .find(|program| program.id() == id)
         .and_then(|program| program.name_as_str().map(str::to_string))
         .unwrap_or_default();
-    Some(if name.is_empty() { format!("id {id}") } else { format!("{} (id {id})", name.escape_debug()) })
-}
-
-const IFLA_XDP: u16 = 43;
-const IFLA_XDP_PROG_ID: u16 = 4;
-
-/// Asks the kernel by rtnetlink: RTM_GETLINK, then the nested IFLA_XDP attribute.
-fn xdp_program_id(ifindex: u32) -> io::Result<Option<u32>> {
-    #[repr(C)]
-    struct Request {
-        header: libc::nlmsghdr,
-        family: u8,
-        padding: u8,
-        kind: u16,
-        index: u32,
-        flags: u32,
-        change: u32,
-    }
-    let length = size_of::<Request>();
-    let header = libc::nlmsghdr {
-        nlmsg_len: length as u32,
-        nlmsg_type: libc::RTM_GETLINK,
-        nlmsg_flags: libc::NLM_F_REQUEST as u16,
-        nlmsg_seq: 1,
-        nlmsg_pid: 0,
-    };
-    let request = Request { header, family: 0, padding: 0, kind: 0, index: ifindex, flags: 0, change: 0 };
-    let mut answer = vec![0u8; 32 * 1024];
-    // SAFETY: a new descriptor that nobody else owns, a request of the stated length, a buffer of the stated length.
-    let read = unsafe {
-        let raw = libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE);
-        if raw < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        let socket = OwnedFd::from_raw_fd(raw);
-        if libc::send(socket.as_raw_fd(), (&raw const request).cast(), length, 0) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0)
-    };
-    let answer = answer.get(..usize::try_from(read).map_err(|_| io::Error::last_os_error())?).unwrap_or_default();
-    // Header of the message (16 bytes), then of the link (16 bytes), then attributes.
-    let nested = attribute(answer.get(32..).unwrap_or_default(), IFLA_XDP);
-    let id = nested.and_then(|nested| attribute(nested, IFLA_XDP_PROG_ID));
-    Ok(id.and_then(|id| id.first_chunk()).map(|id| u32::from_ne_bytes(*id)))
-}
-
-/// The payload of the first attribute of this type.
-fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
-    while let [l0, l1, t0, t1, ..] = *attributes {
-        let (length, kind) = (u16::from_ne_bytes([l0, l1]) as usize, u16::from_ne_bytes([t0, t1]) & 0x3fff);
-        let payload = attributes.get(4..length)?;
-        if kind == wanted {
-            return Some(payload);
-        }
-        attributes = attributes.get(length.next_multiple_of(4)..)?;
-    }
-    None
+    if name.is_empty() { format!("id {id}") } else { format!("{} (id {id})", name.escape_debug()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn attributes_are_bounded() {
-        let two = [6, 0, 1, 0, 9, 9, 0, 0, 8, 0, 4, 0, 7, 0, 0, 0];
-        assert_eq!(attribute(&two, 4), Some(&[7, 0, 0, 0][..]));
-        assert_eq!(attribute(&two, 1), Some(&[9, 9][..]));
-        assert_eq!(attribute(&two, 2), None);
-        for length in [0u8, 3, 200] {
-            assert_eq!(attribute(&[length, 0, 1, 0], 4), None, "length {length}");
-        }
-    }
 
     #[test]
     fn a_missing_interface_is_named() {

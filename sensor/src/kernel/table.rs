@@ -139,6 +139,11 @@ impl Running {
         &self.table
     }
 
+    /// How many flows it has room for.
+    pub fn room(&self) -> u64 {
+        self.table.flows.len as u64
+    }
+
     /// Its counters, of all CPUs together.
     ///
     /// # Errors

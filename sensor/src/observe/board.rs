@@ -83,6 +83,9 @@ pub struct Board {
     told: Mutex<Told>,
 }
 
+/// Interfaces that are gone and still told of.
+const GONE: usize = 16;
+
 impl Board {
     /// An interface is watched from now on.
     pub fn watch(&self, attached: &Attached) {
@@ -113,7 +116,23 @@ impl Board {
 
     /// An interface is gone.
     pub fn gone(&self, interface: &str) {
-        lock(&self.watched).iter_mut().filter(|one| one.interface == interface).for_each(|one| one.present = false);
+        let mut watched = lock(&self.watched);
+        watched.iter_mut().filter(|one| one.interface == interface).for_each(|one| one.present = false);
+        // Those of containers have a new name each time.
+        if watched.iter().filter(|one| !one.present).count() > GONE
+            && let Some(oldest) = watched.iter().position(|one| !one.present)
+        {
+            watched.remove(oldest);
+        }
+    }
+
+    /// An interface has another name now.
+    pub fn rename(&self, ifindex: u32, name: &str) {
+        let mut watched = lock(&self.watched);
+        watched
+            .iter_mut()
+            .filter(|one| one.present && one.ifindex == ifindex)
+            .for_each(|one| one.interface = name.into());
     }
 
     /// The reporting thread has something to tell.

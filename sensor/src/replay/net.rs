@@ -25,6 +25,14 @@ impl Net {
         Self { bits, mask: u128::MAX }
     }
 
+    /// Whether an address is in it.
+    pub fn contains(self, address: IpAddr) -> bool {
+        self.has(match address {
+            IpAddr::V4(address) => mapped(address.to_bits()),
+            IpAddr::V6(address) => address.to_bits(),
+        })
+    }
+
     const fn has(self, address: u128) -> bool {
         (self.bits ^ address) & self.mask == 0
     }

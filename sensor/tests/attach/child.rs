@@ -1,7 +1,7 @@
 //! A running `sensor`, whose words are read as they come.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead, BufReader, Read},
     process::{Child, Command, ExitStatus, Stdio},
@@ -105,6 +105,17 @@ impl Running {
             .filter_map(|file| fs::read_to_string(file.ok()?.path()).ok())
             .filter_map(|info| info.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok()))
             .collect()
+    }
+
+    /// How many descriptors of which kind it has open: files, sockets, BPF maps, programs and links.
+    pub(crate) fn descriptors(&self) -> BTreeMap<String, usize> {
+        let mut kinds = BTreeMap::new();
+        for file in fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("a running child").flatten() {
+            let Ok(target) = fs::read_link(file.path()) else { continue };
+            let kind = target.to_string_lossy().split(":[").next().unwrap_or_default().to_owned();
+            *kinds.entry(kind).or_default() += 1;
+        }
+        kinds
     }
 }
 

@@ -4,10 +4,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod child;
+mod config;
 mod demo;
+mod doctor;
 mod figures;
 mod flows;
 mod hooks;
+mod hotplug;
+mod limits;
 mod observe;
 mod output;
 mod privilege;
