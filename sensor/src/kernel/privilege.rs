@@ -2,8 +2,6 @@
 
 use std::{ffi::OsString, fs};
 
-use sensor_common::config::ClockSource;
-
 use super::KernelError;
 
 const NEEDED: [(u32, &str); 3] = [(12, "CAP_NET_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
@@ -38,24 +36,24 @@ fn capabilities() -> Option<u64> {
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
-/// The clock that the running kernel offers; an error if it is too old for the rest.
-pub(super) fn clock_source() -> Result<ClockSource, KernelError> {
+/// An error if the running kernel lacks what there is no way around.
+pub(super) fn check_version() -> Result<(), KernelError> {
     let version = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let version = version.trim();
+    refuse_before_5_9(version.trim())
+}
+
+fn refuse_before_5_9(version: &str) -> Result<(), KernelError> {
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok());
     let running: (u32, u32) = (numbers.next().unwrap_or(u32::MAX), numbers.next().unwrap_or(0));
     for (feature, since, needed) in [
         ("the event ring (BPF_MAP_TYPE_RINGBUF)", (5, 8), "5.8"),
         ("detaching when the agent dies (XDP links)", (5, 9), "5.9"),
-        ("compare-and-swap in BPF programs", (5, 12), "5.12"),
-        ("XDP on frames of several buffers", (5, 18), "5.18"),
     ] {
         if running < since {
             return Err(KernelError::TooOld { version: version.into(), feature, needed });
         }
     }
-    // The coarse clock is older (5.11) than what is needed anyway.
-    Ok(ClockSource::CoarseAndFine)
+    Ok(())
 }
 
 /// A variable of the environment, unless the process has privileges that whoever started it has not.
@@ -70,4 +68,19 @@ pub(super) fn raise_memlock() {
     let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: a plain system call on a valid struct. Failing is fine: newer kernels do not ask.
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &unlimited) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_old_is_told_so() {
+        assert!(refuse_before_5_9("5.10.0-46-cloud-amd64").is_ok());
+        assert!(refuse_before_5_9("6.1.0").is_ok() && refuse_before_5_9("").is_ok());
+        let ring = refuse_before_5_9("4.19.0-27-amd64").expect_err("too old").to_string();
+        assert!(ring.contains("4.19.0-27-amd64") && ring.contains("5.8"), "{ring}");
+        let link = refuse_before_5_9("5.8.0").expect_err("too old").to_string();
+        assert!(link.contains("XDP links") && link.contains("5.9"), "{link}");
+    }
 }

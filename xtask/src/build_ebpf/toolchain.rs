@@ -24,7 +24,7 @@ pub(crate) const BUILD: &[&str] =
 
 /// Flags of every crate in the object.
 pub(crate) const RUSTFLAGS: &[&str] = &[
-    // 32-bit jumps and arithmetic, and the atomics that the flow table needs: any kernel since 5.12.
+    // 32-bit jumps and arithmetic: any kernel since 5.1.
     "-Ctarget-cpu=v3",
     "-Clink-arg=--btf",
     // Otherwise each zero-initialised struct is a call to a loop over bytes: a seventh of the whole program's time.
