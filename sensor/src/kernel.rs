@@ -85,6 +85,8 @@ impl Kernel {
         let mut config = Config::live(secret()?, bucket_mask(options.flows), options.ring_bytes);
         config.both_directions = options.both_directions as u8;
         config.vlan_in_key = !options.ignore_vlans as u8;
+        // Before the first program.
+        privilege::raise_memlock();
         let clock = compat::clock_source()?;
         config.clock = clock as u8;
         let mut kernel = Self::load_with(config, options.ring_bytes)?;

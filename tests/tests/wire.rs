@@ -33,7 +33,10 @@ fn every_scenario(mode: Mode, ingress: Ingress) {
         let mut wire = Wire::attach(mode);
         assert_eq!((wire.attached().ingress, wire.attached().egress), (ingress, best_egress()));
         for (n, case) in catalogue::all().enumerate() {
-            for (beginning, scenario) in catalogue::beginnings() {
+            // What the others vary, parity has seen without a wire.
+            let beginnings =
+                catalogue::beginnings().into_iter().filter(|(name, _)| ["v4", "v4, VLAN", "v6"].contains(name));
+            for (beginning, scenario) in beginnings {
                 for frame in (case.build)(scenario).frames() {
                     let hook = if frame.from == Who::Client { Hook::Ingress } else { Hook::Egress };
                     // An hour apart, so that each finds the last one's flows idle.

@@ -13,6 +13,7 @@ mod process;
 mod steps;
 mod test;
 mod tidy;
+mod vm_test;
 mod workspace;
 
 use std::ffi::OsString;
@@ -57,6 +58,8 @@ enum Verb {
     },
     /// Measures nanoseconds a packet of the kernel programs and of the engine on the host; needs root
     Bench(bench::Options),
+    /// Boots Debian's kernels in qemu and runs there what the kernel matters to
+    VmTest(vm_test::Options),
     /// Prints the disassembly of a committed object
     Disasm {
         /// The object's name without `.bpf.o`
@@ -86,6 +89,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Tidy => tidy::tidy(&workspace),
         Verb::Demo { args } => demo::demo(&workspace, &args),
         Verb::Bench(options) => bench::bench(&workspace, &options),
+        Verb::VmTest(options) => vm_test::vm_test(&workspace, &options),
         Verb::Disasm { object } => disasm::disasm(&workspace, &object),
     }
 }

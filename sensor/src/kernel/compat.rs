@@ -17,7 +17,8 @@ use super::KernelError;
 /// Told where the coarse clock is missing.
 pub(super) const NO_COARSE_CLOCK: &str = "no coarse clock before Linux 5.11, so a packet costs more";
 /// Told where frames in several buffers are not for XDP.
-pub(super) const NO_FRAGS: &str = "no XDP on frames in several buffers before Linux 5.18, so tc takes a large MTU";
+pub(super) const NO_FRAGS: &str =
+    "no native XDP on frames in several buffers before Linux 5.18, so a large MTU takes another hook";
 
 /// The clock that the running kernel offers.
 pub(super) fn clock_source() -> Result<ClockSource, KernelError> {
