@@ -29,6 +29,7 @@ use crate::{
         strips_vlans,
     },
     report::{PacketFile, Place, Reporter, Style, WallClock},
+    systemd,
 };
 
 /// How long the reader of stdout may take to let the last lines go.
@@ -52,16 +53,21 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     agent.records = options.records;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
+    let mut watched = Vec::new();
     for interface in &interfaces {
         let attached = agent.attach(interface, options.mode.into())?;
         warn(&format!("watching {attached}"));
+        watched.push(attached.to_string());
     }
+    systemd::ready(&format!("watching {}", watched.join("; ")));
     let duration = options.duration.map(Duration::from_secs);
     agent.watch(&runtime, options.report.style(), packets, async {
         tokio::select! {
             () = signals.wait() => {}
             () = after(duration) => {}
+            () = systemd::alive() => {}
         }
+        systemd::stopping();
     })
 }
 

@@ -16,5 +16,6 @@ pub mod replay;
 pub mod report;
 pub mod schema;
 pub mod sweep;
+pub mod systemd;
 #[cfg(feature = "trace")]
 mod trace;

@@ -8,7 +8,7 @@ use crate::build_ebpf::{self, Checked};
 use crate::privilege::Privilege;
 use crate::steps::{Passed, Steps};
 use crate::workspace::Workspace;
-use crate::{lint, packages, process, vm_test};
+use crate::{dist, lint, packages, process, vm_test};
 
 /// Names the BPF object that the tests load instead of the committed one.
 pub(crate) const OBJECT_VARIABLE: &str = "SENSOR_BPF_OBJECT";
@@ -38,6 +38,7 @@ pub(crate) fn test(workspace: &Workspace, quick: bool) -> Result<()> {
     if let Some(object) = fresh {
         steps.run("tests, fresh BPF object", || tests(workspace, privilege, Some(&object)));
     }
+    steps.run("packages", || dist::step(workspace));
     steps.run("other kernels", || vm_test::step(workspace));
     steps.finish()
 }

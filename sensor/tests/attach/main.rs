@@ -11,6 +11,7 @@ mod hooks;
 mod output;
 mod privilege;
 mod stop;
+mod systemd;
 mod write;
 
 use std::{process::Command, thread, time::Duration};
