@@ -1,5 +1,7 @@
-//! `cargo xtask dist`: what an operator installs, into `target/dist`: a static binary, completions, manual pages, a Debian package.
+//! `cargo xtask dist`: what an operator installs, into `target/dist`: a static binary, its bill of materials, completions, manual
+//! pages, a Debian package.
 
+mod sbom;
 mod trial;
 
 use std::fs;
@@ -57,7 +59,9 @@ fn parts(workspace: &Workspace, release: bool) -> Result<PathBuf> {
     for part in ["completions", "man"] {
         fs::create_dir_all(folder.join(part)).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    binary(workspace, release, &folder.join("sensor"))?;
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    binary(workspace, release, &target, &folder.join("sensor"))?;
+    fs::write(folder.join("sensor.cdx.json"), sbom::document(workspace, &target)?)?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let path = clap_complete::generate_to(shell, &mut Cli::command(), "sensor", folder.join("completions"))?;
         // Named as the package installs it.
@@ -70,10 +74,9 @@ fn parts(workspace: &Workspace, release: bool) -> Result<PathBuf> {
 }
 
 /// Builds the agent with the C library linked in, so that it runs on any distribution, and in a container of nothing else.
-fn binary(workspace: &Workspace, release: bool, to: &Path) -> Result<()> {
-    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+fn binary(workspace: &Workspace, release: bool, target: &str, to: &Path) -> Result<()> {
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--locked", "--package", "sensor", "--bin", "sensor", "--target", &target]);
+    cargo.args(["build", "--locked", "--package", "sensor", "--bin", "sensor", "--target", target]);
     cargo.args(["--config", &format!("target.{target}.rustflags = ['-Ctarget-feature=+crt-static']")]);
     if release {
         cargo.arg("--release");

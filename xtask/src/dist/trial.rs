@@ -16,6 +16,7 @@ const INSTALLED: &[&str] = &[
     "usr/bin/sensor",
     "usr/lib/systemd/system/sensor.service",
     "usr/lib/systemd/system/sensor@.service",
+    "usr/share/doc/sensor/sensor.cdx.json",
     "usr/share/bash-completion/completions/sensor",
     "usr/share/fish/vendor_completions.d/sensor.fish",
     "usr/share/man/man1/sensor-attach.1.gz",
