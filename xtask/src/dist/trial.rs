@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
 
 use crate::privilege::Privilege;
 use crate::process;
@@ -48,9 +49,24 @@ pub(super) fn alone(binary: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A root that is removed with what root left in it.
+struct Root(TempDir);
+
+impl Root {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        let _ = Privilege::current().command("rm").arg("-rf").arg(self.path()).status();
+    }
+}
+
 /// dpkg installs the package into a root of its own, where it works and from where it goes again.
 pub(super) fn package(deb: &Path) -> Result<()> {
-    let root = tempfile::tempdir().context("no folder for temporary files")?;
+    let root = Root(tempfile::tempdir().context("no folder for temporary files")?);
     let state = root.path().join("var/lib/dpkg");
     for folder in ["info", "updates", "triggers"] {
         fs::create_dir_all(state.join(folder))?;
