@@ -38,18 +38,26 @@ fn capabilities() -> Option<u64> {
 
 /// An error if the running kernel lacks what there is no way around.
 pub(super) fn check_version() -> Result<(), KernelError> {
-    let version = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    refuse_before_5_9(version.trim())
+    refuse_before_5_9(&version())
+}
+
+/// As `uname -r` has it.
+fn version() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().into()
+}
+
+/// The first two numbers of a version; later than any, if there are none.
+fn numbers(version: &str) -> (u32, u32) {
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok());
+    (numbers.next().unwrap_or(u32::MAX), numbers.next().unwrap_or(0))
 }
 
 fn refuse_before_5_9(version: &str) -> Result<(), KernelError> {
-    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok());
-    let running: (u32, u32) = (numbers.next().unwrap_or(u32::MAX), numbers.next().unwrap_or(0));
     for (feature, since, needed) in [
         ("the event ring (BPF_MAP_TYPE_RINGBUF)", (5, 8), "5.8"),
         ("detaching when the agent dies (XDP links)", (5, 9), "5.9"),
     ] {
-        if running < since {
+        if numbers(version) < since {
             return Err(KernelError::TooOld { version: version.into(), feature, needed });
         }
     }
@@ -61,6 +69,15 @@ pub(super) fn environment(name: &str) -> Option<OsString> {
     // SAFETY: a plain library call.
     let elevated = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
     if elevated { None } else { std::env::var_os(name) }
+}
+
+/// The kernel's version, if it counts BPF memory as locked memory and this process may not lock as much as it likes.
+pub(super) fn locked_memory() -> Option<String> {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: a plain system call on a valid struct.
+    unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &mut limit) };
+    let version = version();
+    (numbers(&version) < (5, 11) && limit.rlim_cur != libc::RLIM_INFINITY).then_some(version)
 }
 
 /// Kernels before 5.11 count maps against the limit of locked memory.

@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// Modules to load, in the order of their names.
 const MODULES: &str = "/modules";
-/// A program and its arguments, one a line.
+/// The exit code to be had, a program and its arguments, one a line.
 const PLAN: &str = "/plan";
 /// `MODULE_INIT_COMPRESSED_FILE`.
 const COMPRESSED: libc::c_int = 4;
@@ -47,12 +47,13 @@ fn run() -> io::Result<usize> {
     let mut failed = 0;
     for line in plan.lines() {
         let mut words = line.split(' ');
+        let code = words.next().and_then(|code| code.parse().ok());
         let program = words.next().unwrap_or_default();
         println!("vm-init: {line}");
         let status = Command::new(program).args(words).env("PATH", "/bin").status();
         let status = status.map_err(|error| said(program, &error))?;
         println!("vm-init: {program}: {status}");
-        failed += usize::from(!status.success());
+        failed += usize::from(status.code() != code);
     }
     Ok(failed)
 }

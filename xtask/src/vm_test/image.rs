@@ -12,17 +12,33 @@ use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
 
 use self::cpio::Archive;
-use super::debian::Kernel;
+use super::{Series, debian::Kernel};
 use crate::process;
 use crate::workspace::Workspace;
 
-/// What runs in the machine, one after the other: tests that the kernel matters to, and the whole sensor.
+/// What runs in the machine, one after the other, each behind the exit code that it is to have: tests that the kernel matters to,
+/// the whole sensor, and the sensor as its unit starts it, as nobody with three capabilities.
 const PLAN: &str = "\
-/bin/parity --nocapture --test-threads=1 every_scenario
-/bin/wire --nocapture --test-threads=1
-/bin/live --nocapture --test-threads=1
-/bin/sensor demo --color=never
+0 /bin/parity --nocapture --test-threads=1 every_scenario
+0 /bin/wire --nocapture --test-threads=1
+0 /bin/live --nocapture --test-threads=1
+0 /bin/sensor demo --color=never
+0 /bin/prlimit --memlock=unlimited:unlimited NOBODY
 ";
+
+/// The same without leave to lock memory, which BPF memory was counted as before 5.11.
+const UNLOCKED: &str = "/bin/prlimit --memlock=65536:65536 NOBODY\n";
+
+/// A sensor that has what it needs and nothing else.
+const NOBODY: &str = "/bin/setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs \
+    --inh-caps=-all,+bpf,+net_admin,+perfmon --ambient-caps=-all,+bpf,+net_admin,+perfmon \
+    --bounding-set=-all,+bpf,+net_admin,+perfmon /bin/sensor attach --interface lo --duration 1";
+
+/// The plan for a kernel.
+fn plan(series: Series) -> String {
+    let code = if series == Series::Bullseye { 2 } else { 0 };
+    format!("{PLAN}{code} {UNLOCKED}").replace("NOBODY", NOBODY)
+}
 
 /// Test binaries of the package `tests` among them.
 const TESTS: [&str; 3] = ["parity", "wire", "live"];
@@ -45,7 +61,9 @@ pub(super) fn programs(workspace: &Workspace) -> Result<Programs> {
     let folder = tempfile::tempdir().context("no folder for temporary files")?;
     let mut libraries = BTreeSet::new();
     let mut files = Vec::new();
-    built.push(("ip".to_owned(), find("ip")?));
+    for name in ["ip", "prlimit", "setpriv"] {
+        built.push((name.to_owned(), find(name)?));
+    }
     for (name, path) in built {
         libraries.extend(needed(&path)?);
         // Debug information is nine tenths of a file, and all of it would have to be unpacked.
@@ -57,9 +75,9 @@ pub(super) fn programs(workspace: &Workspace) -> Result<Programs> {
 }
 
 /// Packs programs, libraries and modules.
-pub(super) fn build(kernel: &Kernel, programs: &Programs) -> Result<NamedTempFile> {
+pub(super) fn build(series: Series, kernel: &Kernel, programs: &Programs) -> Result<NamedTempFile> {
     let mut archive = Archive::default();
-    archive.file("plan", PLAN.as_bytes(), false);
+    archive.file("plan", plan(series).as_bytes(), false);
     for (name, path) in &programs.files {
         archive.file(name, &read(path)?, true);
     }
@@ -96,7 +114,7 @@ fn find(program: &str) -> Result<PathBuf> {
     let places = ["/sbin", "/usr/sbin", "/bin", "/usr/bin"].map(|place| Path::new(place).join(program));
     match places.into_iter().find(|place| place.exists()) {
         Some(place) => Ok(fs::canonicalize(place)?),
-        None => bail!("there is no `{program}`: install iproute2"),
+        None => bail!("there is no `{program}`: install iproute2 and util-linux"),
     }
 }
 
