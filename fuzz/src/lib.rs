@@ -16,6 +16,7 @@ use sensor_common::{
     engine::Seen,
     event::{Event, Hook},
     flow::merged,
+    record::Record,
     wire::Slice,
 };
 
@@ -29,7 +30,7 @@ pub const TARGETS: [Target; 4] = [("frame", frame), ("capture", capture), ("even
 
 /// The engine's table has 16 flows: small, so that flows push each other out.
 fn host() -> Host {
-    Host::new(Config { service_mask: 7, ..Config::replay(1) })
+    Host::new(Config { service_mask: 7, ..Config::replay(1) }.with_records(u32::MAX, 3))
 }
 
 /// Ends a run: the books must be right, and what was found must read back.
@@ -99,6 +100,10 @@ pub fn event(data: &[u8]) {
     bytes[..len].copy_from_slice(&data[..len]);
     if let Some(event) = Event::decode(&bytes) {
         read(&event);
+    }
+    if let Some(flow) = Event::parted(&bytes) {
+        let record = Record::parted(&flow);
+        black_box((record.duration(), record.history.to_string()));
     }
 }
 

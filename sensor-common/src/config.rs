@@ -21,6 +21,10 @@ pub struct Config {
     pub low_quota: u32,
     /// Findings of one flow that are told before the back-off begins.
     pub flow_findings: u32,
+    /// Bytes of the ring up to which flows that gave way are handed on for their records; 0 if nobody wants them.
+    pub record_quota: u32,
+    /// So many of them a second on each CPU; 0 is unlimited.
+    pub record_rate: u32,
     /// Whether VLAN ids are part of a flow's identity. Off where the NIC strips tags in one direction only.
     pub vlan_in_key: u8,
     /// Whether one hook sees both directions (mirror port), so that the hook does not tell which side is local.
@@ -69,11 +73,18 @@ impl Config {
             rates: [0; 4],
             low_quota: u32::MAX,
             flow_findings: 8,
+            record_quota: 0,
+            record_rate: 0,
             vlan_in_key: 1,
             both_directions: 0,
             clock: ClockSource::CoarseAndFine as u8,
             reserved: [0; 5],
         }
+    }
+
+    /// Has flows that give way handed on: through an eighth of the ring, where there is one.
+    pub const fn with_records(self, ring_bytes: u32, rate: u32) -> Self {
+        Self { record_quota: ring_bytes / 8, record_rate: rate, ..self }
     }
 
     /// For a live interface: cheap findings are limited, severe ones are not.

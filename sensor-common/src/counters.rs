@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{kind::MAX_KINDS, limit::Bucket, opaque::hidden, passage::Passage};
+use crate::{detect::analysis::ROWS, kind::MAX_KINDS, limit::Bucket, opaque::hidden, passage::Passage};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident, $id:literal;)*) => {
@@ -86,6 +86,10 @@ counters! {
     HeldBackFlow, "held_back_flow";
     /// Events held back because their kind had told enough this second.
     HeldBackRate, "held_back_rate";
+    /// Flows that gave way before they were told of, and were handed on for their records.
+    RecordsHandedOn, "records_handed_on";
+    /// The same that found their share of the ring full, or too many before them this second.
+    RecordsSkipped, "records_skipped";
 }
 
 /// Room for counters.
@@ -101,6 +105,8 @@ pub struct Cpu {
     pub counters: [u64; MAX_COUNTERS],
     /// Findings by [`crate::kind::Kind`], told or not.
     pub matched: [u64; MAX_KINDS],
+    /// Segments by row of [`crate::detect::analysis`], in order of its bits.
+    pub analysis: [u64; ROWS],
     /// Token buckets by kind.
     pub buckets: [Bucket; MAX_KINDS],
 }
@@ -117,7 +123,12 @@ pub struct Local {
 
 impl Default for Cpu {
     fn default() -> Self {
-        Self { counters: [0; MAX_COUNTERS], matched: [0; MAX_KINDS], buckets: [Bucket::default(); MAX_KINDS] }
+        Self {
+            counters: [0; MAX_COUNTERS],
+            matched: [0; MAX_KINDS],
+            analysis: [0; ROWS],
+            buckets: [Bucket::default(); MAX_KINDS],
+        }
     }
 }
 
@@ -147,6 +158,9 @@ impl Cpu {
             *sum += n;
         }
         for (sum, n) in self.matched.iter_mut().zip(&other.matched) {
+            *sum += n;
+        }
+        for (sum, n) in self.analysis.iter_mut().zip(&other.analysis) {
             *sum += n;
         }
     }

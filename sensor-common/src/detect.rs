@@ -4,8 +4,10 @@
 //! goes into its file, a new family into a new one, called from [`crate::engine`]'s slow path, with its ids in
 //! [`crate::kind`].
 
+pub mod analysis;
 pub mod anatomy;
 pub mod bare_ack;
+pub mod doubt;
 pub mod ecn;
 pub mod ending;
 pub mod evidence;
@@ -13,9 +15,14 @@ pub mod forged;
 pub mod handshake;
 pub mod oddities;
 pub mod origin;
+pub mod performance;
 pub mod races;
+pub mod requests;
 pub mod rfc5961;
+pub mod silence;
+pub mod stall;
 pub mod tampering;
+pub mod timewait;
 
 pub use anatomy::RstClass;
 pub use evidence::{Confidence, Evidence, Severity};

@@ -1,26 +1,33 @@
 //! The engine: one segment in, state advanced, findings out.
 
+mod analysis;
 mod bare_ack;
 mod distance;
+mod doubt;
 mod ecn;
 mod emit;
 mod handshake;
 mod oddities;
+mod parted;
+mod requests;
 mod rfc5961;
+mod silence;
 mod slow;
 
 use crate::{
     config::Config,
     counters::{Counter, Cpu},
+    detect::{analysis::plain, doubt::is_due},
     event::{Event, Hook},
     flow::{TcpFlags, Watch, history},
     passage::Passage,
-    service::ServiceCounter,
     table::{self, Storage},
     time::{Clock, Stamp, seconds},
     track,
     wire::{Frame, Packet, parse},
 };
+
+use analysis::second_passed;
 
 /// Where findings go.
 pub trait Ring {
@@ -54,15 +61,21 @@ pub enum Stage {
     /// There may be a finding to tell, or a handshake to conclude, after any of these. A second finding about the same segment comes
     /// here again.
     Tell = 3,
+    /// A reset again, its anatomy known: what it says beside that, and what is remembered of it.
+    Verdict = 4,
+    /// A segment that is not plain, after any of these but Tell or straight away: see [`crate::detect::analysis`].
+    Analysis = 5,
 }
 
 impl Stage {
     /// Every stage with the names of its programs: for XDP, for tc.
-    pub const ALL: [(Self, &'static str, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Reset, "xdp_reset", "tc_reset"),
         (Self::Handshake, "xdp_handshake", "tc_handshake"),
         (Self::Watched, "xdp_watched", "tc_watched"),
         (Self::Tell, "xdp_tell", "tc_tell"),
+        (Self::Verdict, "xdp_verdict", "tc_verdict"),
+        (Self::Analysis, "xdp_analysis", "tc_analysis"),
     ];
 }
 
@@ -136,7 +149,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let packet = &passage.packet;
         let flags = packet.flags;
         let watch = flow.head.watch;
-        let d = &flow.ends[packet.sender()];
+        let (d, r) = (&flow.ends[packet.sender()], &flow.ends[packet.receiver()]);
         passage.learn = EVERYTHING;
         passage.service = 0;
         if flags.any(TcpFlags::RST) {
@@ -145,18 +158,23 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if flags.any(TcpFlags::SYN) || watch.any(Watch::EMBRYONIC) {
             return Some(Stage::Handshake);
         }
-        if watch.0 != 0 || packet.ttl != d.ttl || flags.any(TcpFlags::FIN) {
+        if watch.0 != 0 || packet.ttl != d.ttl || flags.any(TcpFlags::FIN) || is_due(&flow.head, d, packet) {
             return Some(Stage::Watched);
         }
         passage.stamp = Stamp::of(passage.now).next(d.last);
-        let note = (passage.stamp.0 ^ d.last.0) >> 20 != 0;
+        if !plain(d, r, packet) {
+            passage.begin(1);
+            return Some(Stage::Analysis);
+        }
+        let note = second_passed(passage.stamp, d.last);
         if history::has_news(d, packet) {
             self.chronicle(passage);
         }
-        self.learn(passage);
-        if passage.service != 0 {
-            self.account(passage);
-        }
+        let flow = self.storage.flow(passage.index)?;
+        let packet = &passage.packet;
+        // Next in order, it does not begin in bytes already sent.
+        track::advance(&mut flow.ends[packet.sender()], packet, passage.stamp, true);
+        track::record(flow, packet.sender(), &packet.segment(passage.stamp));
         if note {
             self.note(passage);
         }
@@ -170,10 +188,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if passage.learn != NOTHING {
             let Some(flow) = self.storage.flow(passage.index) else { return };
             let d = &mut flow.ends[sender];
-            let again = track::advance(d, &passage.packet, passage.stamp, passage.learn == EVERYTHING);
-            passage.count(ServiceCounter::Retransmit, again);
-            if again && let Some((flow, extra)) = self.storage.whole(passage.index) {
-                history::note_repeated(flow, extra, sender);
+            if track::advance(d, &passage.packet, passage.stamp, passage.learn == EVERYTHING) {
+                self.behind(passage);
             }
         }
         let Some(flow) = self.storage.flow(passage.index) else { return };

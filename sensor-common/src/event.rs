@@ -10,7 +10,13 @@ use crate::{
 };
 
 /// Layout version of [`Event`]; a reader refuses any other.
-pub const EVENT_VERSION: u8 = 2;
+pub const EVENT_VERSION: u8 = 3;
+
+/// In place of a kind: the flow gave way to another before it was told of, and is handed on for its record. The first detail is 1
+/// where it gave way to a new connection of its own addresses and ports, 0 where its slot went to another's.
+pub const PARTED: u8 = u8::MAX;
+
+const _: () = assert!(Kind::from_u8(PARTED).is_none());
 
 /// The hook, or direction, in which a packet was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +54,7 @@ pub struct ServiceSnapshot {
     pub rst: u64,
 }
 
-/// A finding with its evidence, 536 bytes.
+/// A finding with its evidence, 544 bytes.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(8))]
 pub struct Event {
@@ -102,7 +108,7 @@ pub struct Event {
     pub extra: Extra,
 }
 
-const _: () = assert!(size_of::<Event>() == 536);
+const _: () = assert!(size_of::<Event>() == 544);
 
 impl Event {
     /// Reads a record from the ring; `None` if its size or version is not ours.
@@ -114,6 +120,11 @@ impl Event {
             && Confidence::from_u8(event.confidence).is_some()
             && Hook::from_u8(event.hook).is_some();
         known.then_some(event)
+    }
+
+    /// Reads a flow that gave way from the ring; `None` if it is something else.
+    pub fn parted(bytes: &[u8]) -> Option<Self> {
+        Self::read_from_bytes(bytes).ok().filter(|event| event.version == EVENT_VERSION && event.kind == PARTED)
     }
 
     /// What was found.

@@ -8,7 +8,7 @@ mod segment;
 mod state;
 
 pub use conn_state::conn_state;
-pub use extra::{Extra, Half, Hole};
+pub use extra::{Doubt, Extra, Half};
 pub use key::{Key, LinkId, Side, Words};
 pub use segment::{RECORDED, Segment, TcpFlags, merged};
 pub use state::{Bits, End, Flow, Head, HeadBits, Reset, Tail, Watch};

@@ -184,6 +184,60 @@ kinds! {
     RadarPostPsh = 73, "radar-post-psh";
     /// Reset after several data packets that were seen as one segment.
     RadarLater = 74, "radar-later";
+    /// The first segment after a long silence, and its repetitions, are not answered.
+    IdleThenSilence = 75, "idle-then-silence";
+    /// A side had closed; what came after a long silence from the other was rejected, or not answered.
+    HalfCloseTimeout = 76, "half-close-timeout";
+    /// Keep-alives at a constant interval are not answered.
+    KeepAliveDead = 77, "keepalive-dead";
+    /// After a long silence one side was told that the connection is over; the other was not.
+    IdleOneSideRst = 78, "idle-oneside-rst";
+    /// A plain ACK in answer to what a live connection must doubt (RFC 5961).
+    ChallengeAck = 79, "challenge-ack";
+    /// More challenge ACKs than a careful host sends.
+    ChallengeAckStorm = 80, "challenge-ack-storm";
+    /// ACKs that answer one another, always the same.
+    AckLoop = 81, "ack-loop";
+    /// An acknowledgment far from what its sender's others say (RFC 5961 §5).
+    Rfc5961AckRange = 82, "rfc5961-ack-range";
+    /// Request, old numbers, reset, and round again: the resets clear nothing.
+    SynSentRstLoop = 83, "syn-sent-rst-loop";
+    /// A reset ends its receiver's TIME_WAIT (RFC 1337).
+    TwAssassination = 84, "tw-assassination";
+    /// TIME_WAIT refuses a port that is used again: neither number nor timestamp is newer.
+    TwReuseRefused = 85, "tw-reuse-refused";
+    /// Requests with ECN are not answered, those without are.
+    EcnSynDrop = 86, "ecn-syn-drop";
+    /// ECN was agreed on, and the sender's data never carry its marks.
+    EcnBleach = 87, "ecn-bleach";
+    /// A request with something rare was reset, and works without it (RFC 3360).
+    Rfc3360RstOnOption = 88, "rfc3360-rst-on-option";
+    /// The data that came with a SYN were not accepted.
+    TfoDataIgnored = 89, "tfo-data-ignored";
+    /// A request with Fast Open is not answered, the plain one is.
+    TfoSynDrop = 90, "tfo-syn-drop";
+    /// A reset right after Fast Open's data.
+    TfoBlackhole = 91, "tfo-blackhole";
+    /// A receiver kept its window closed for more than 5 s.
+    ZeroWindowStall = 92, "zero-window-stall";
+    /// A new connection between ports that had one, in a way that nothing else tells of.
+    WsReusedPorts = 93, "ws-reused-ports";
+    /// A receiver closes its window again and again.
+    WsZeroWindow = 94, "ws-zero-window";
+    /// A sender fills the receiver's window again and again.
+    WsWindowFull = 95, "ws-window-full";
+    /// A side repeats much of what it sends.
+    WsRetransmission = 96, "ws-retransmission";
+    /// A side repeated what it had waited for long.
+    WsRto = 97, "ws-rto";
+    /// Much of what a side sends comes out of order.
+    WsOutOfOrder = 98, "ws-out-of-order";
+    /// A receiver asks for missing bytes again and again, and no answer is seen.
+    WsDupAck = 99, "ws-dup-ack";
+    /// Bytes were skipped.
+    WsLostSegment = 100, "ws-lost-segment";
+    /// Bytes were acknowledged that were not seen.
+    WsAckLostSegment = 101, "ws-ack-lost-segment";
 }
 
 /// Room for kinds in tables that are indexed by them.

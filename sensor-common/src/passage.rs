@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
-    detect::{Confidence, Evidence, Severity, evidence::severity, forged::reset_kind},
+    detect::{Confidence, Evidence, Severity, analysis::Rows, evidence::severity, forged::reset_kind},
     flow::{Reset, Segment},
     kind::Kind,
     service::ServiceCounter,
@@ -43,11 +43,24 @@ pub struct Passage {
     pub also: u8,
     /// How to conclude it: [`Rule`] as a number.
     pub also_rule: u8,
+    /// Rows of [`crate::detect::analysis`] that apply to the segment.
+    pub rows: Rows,
+    /// 1 if nothing makes it unusual but its numbers.
+    pub quiet: u8,
     /// Keeps the record free of padding.
-    pub reserved: [u8; 2],
+    pub reserved: [u8; 7],
 }
 
 impl Passage {
+    /// Nothing is found yet. `quiet` is 1 if nothing makes the segment unusual but its numbers.
+    #[inline(always)]
+    pub const fn begin(&mut self, quiet: u8) {
+        self.found = 0;
+        self.also = 0;
+        self.rows = Rows(0);
+        self.quiet = quiet;
+    }
+
     /// Has another kind told about the same segment.
     #[inline(always)]
     pub fn second(&mut self, kind: Kind, rule: Rule) {

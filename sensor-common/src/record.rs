@@ -1,7 +1,8 @@
 //! The record of a flow: who, when, how much, and how it ended. Made where nothing is hot: in the sweep.
 
 use crate::{
-    flow::{Bits, End, Extra, Flow, Key, Side, Tail, TcpFlags, Watch, conn_state, history::History},
+    event::Event,
+    flow::{Bits, End, Extra, Flow, Key, Reset, Side, Tail, TcpFlags, Watch, conn_state, history::History},
     seq::SeqNumber,
     time::{Stamp, millis, stamp_nanos},
 };
@@ -15,6 +16,8 @@ pub enum Ending {
     Rst,
     /// Nothing was seen of it for long enough.
     Silence,
+    /// It gave way before it ended: to another flow, or a new connection of the same ports.
+    Eviction,
     /// The capture ended before it did.
     CaptureEnd,
     /// It has not.
@@ -28,6 +31,7 @@ impl Ending {
             Self::Fin => "fin",
             Self::Rst => "rst",
             Self::Silence => "silence",
+            Self::Eviction => "eviction",
             Self::CaptureEnd => "end-of-capture",
             Self::Live => "live",
         }
@@ -43,8 +47,14 @@ pub struct Total {
     pub data: u16,
     /// Payload bytes by its sequence numbers, so that repeated ones count once: modulo 2^32.
     pub bytes: u32,
-    /// Segments repeated, saturating.
+    /// Segments repeated, saturating; copies on the wire are none.
     pub repeated: u16,
+    /// Gaps that were filled within a round trip, saturating: segments that were overtaken.
+    pub reordered: u16,
+    /// Bytes that it skipped, whether or not they came later, saturating.
+    pub skipped: u32,
+    /// Times that the other side acknowledged bytes of it that were not seen, saturating.
+    pub unseen: u16,
     /// Least round trip between the sensor and that side, in nanoseconds; 0 if unknown.
     pub rtt: u64,
 }
@@ -93,12 +103,19 @@ impl Record {
             first: now.saturating_sub(age).min(last),
             last,
             totals: [total(flow, extra, 0), total(flow, extra, 1)],
-            completeness: history.completeness(flow.tails.iter().any(|tail| tail.reset.ack.0 != 0)),
+            completeness: history.completeness(flow.tails.iter().any(|tail| tail.reset.any(Reset::ACKED))),
             conn_state: conn_state(flow, extra),
             history,
             findings: [head.told & 15, head.told >> 4],
             ending,
         }
+    }
+
+    /// The record of a flow that gave way and was handed on.
+    pub fn parted(event: &Event) -> Self {
+        let (flow, extra) = settled(event.flow, event.extra);
+        let ending = closed(&flow).unwrap_or(Ending::Eviction);
+        Self::of(&flow, &extra, ending, quiet(&flow, 0, event.time), event.time)
     }
 
     /// From the first segment to the last, in nanoseconds.
@@ -108,14 +125,17 @@ impl Record {
 }
 
 fn total(flow: &Flow, extra: &Extra, side: usize) -> Total {
-    let end = &flow.ends[side];
+    let (end, half) = (&flow.ends[side], &extra.halves[side]);
     let unsaid = end.bits.any(Bits::ISN) as u32 + end.flags.any(TcpFlags::FIN) as u32;
     let SeqNumber(span) = end.nxt - end.isn.0;
     Total {
         segments: end.segments,
         data: end.data,
         bytes: if end.data > 0 { span.wrapping_sub(unsaid) } else { 0 },
-        repeated: extra.halves[side].repeated,
+        repeated: half.repeated,
+        reordered: half.reordered,
+        skipped: half.skipped,
+        unseen: half.unseen,
         rtt: stamp_nanos(end.min_rtt),
     }
 }

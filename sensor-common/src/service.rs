@@ -48,7 +48,7 @@ pub enum ServiceCounter {
     EcnAsked,
     /// Answers that granted it.
     EcnGranted,
-    /// Segments that start in bytes already sent.
+    /// Segments that repeated payload.
     Retransmit,
     /// Connections with a finding of severity warn or above.
     Flagged,

@@ -236,6 +236,16 @@ pub fn insert<S: Storage>(storage: &mut S, at: Place, now: u32, least: &mut u32)
     Inserted::At(at.bucket * WAYS as u32 + victim as u32, evicted)
 }
 
+/// Coarse seconds of quiet after which a closed flow has been told of: the sweep's patience, two rounds, and some.
+pub(crate) const LATELY: u32 = 16;
+
+/// Whether the flow that an insertion has replaced was established, and closed so lately that it may not have been told of; `least`
+/// is what the insertion has left there.
+#[inline(always)]
+pub(crate) fn closed_lately(least: u32) -> bool {
+    least >> 20 == CLOSED && 0xffff - (least >> 4 & 0xffff) <= LATELY
+}
+
 /// What a slot is worth to a newcomer, least first.
 const FREE: u32 = 0;
 const EXPIRED: u32 = 1;

@@ -105,7 +105,7 @@ pub fn introduce(end: &mut End, packet: &Packet) {
     end.ttl_alt = 0;
     end.alt_n = 0;
     end.ipid = packet.ipid.wrapping_sub(1);
-    end.tos = packet.tos & !3;
+    end.tos = packet.tos & !End::MARKS;
     end.mac = packet.mac;
     end.bits.0 = 0;
     if packet.options.any(Options::DONT_FRAGMENT) {
@@ -113,6 +113,7 @@ pub fn introduce(end: &mut End, packet: &Packet) {
     }
     if packet.flags.any(TcpFlags::SYN) {
         end.bits.set(Bits::ISN);
+        end.tos |= packet.list.rare & End::MARKS;
         if packet.options.any(Options::WSCALE) {
             end.bits.set(Bits::WSCALE);
             end.wscale = if packet.wscale > 14 { 14 } else { packet.wscale };
@@ -147,16 +148,17 @@ pub fn resume(end: &mut End, syn: &Segment) {
 }
 
 /// Advances the sender's numbers. `familiar` is false for a segment from an unexpected distance: its sequence numbers count,
-/// its IP-ID and window do not. Returns whether its payload started in bytes already sent.
+/// its IP-ID and window do not. Returns whether it began in bytes already sent.
 #[inline(always)]
 pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool {
     let end = packet.end();
-    let again = packet.len > 0 && packet.seq.before(d.nxt);
+    let behind = packet.seq.before(d.nxt);
     if packet.len > 0 {
         if d.data != 0 && packet.seq.0 != d.isn.0.wrapping_add(1) && end.after(d.nxt) {
             d.wscale |= End::SEVERAL;
         }
         d.data = d.data.saturating_add(1);
+        d.tos |= packet.tos & End::MARKS;
     }
     if end.after(d.nxt) {
         d.nxt = end;
@@ -192,7 +194,7 @@ pub fn advance(d: &mut End, packet: &Packet, at: Stamp, familiar: bool) -> bool 
             d.ttl_n = d.ttl_n.saturating_add(1);
         }
     }
-    again
+    behind
 }
 
 /// The shift that applies to a segment's window: none on SYN, and only if both sides offered it (RFC 7323 §2.2).

@@ -70,6 +70,8 @@ stages! {
     Handshake: xdp_handshake, tc_handshake;
     Watched: xdp_watched, tc_watched;
     Tell: xdp_tell, tc_tell;
+    Verdict: xdp_verdict, tc_verdict;
+    Analysis: xdp_analysis, tc_analysis;
 }
 
 #[inline(always)]

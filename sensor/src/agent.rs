@@ -11,7 +11,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use sensor_common::{counters::Counter, event::Event, flow::LinkId};
+use sensor_common::{
+    counters::{Counter, Cpu},
+    event::Event,
+    flow::LinkId,
+};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::{mpsc, oneshot},
@@ -48,9 +52,8 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let packets = options.report.packets(None)?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces.iter().any(|interface| strips_vlans(interface));
-    let mut agent =
-        Agent::load(&Options { flows: options.flows, both_directions, ignore_vlans, ..Options::default() })?;
-    agent.records = options.records;
+    let (flows, records) = (options.flows, options.records);
+    let mut agent = Agent::load(&Options { flows, both_directions, ignore_vlans, records, ..Options::default() })?;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
     let mut watched = Vec::new();
@@ -135,7 +138,8 @@ impl Agent {
     ///
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
-        Ok(Self { kernel: Kernel::load(options)?, interfaces: HashMap::new(), present: Vec::new(), records: false })
+        let (kernel, records) = (Kernel::load(options)?, options.records);
+        Ok(Self { kernel, interfaces: HashMap::new(), present: Vec::new(), records })
     }
 
     /// Attaches to an interface of the calling thread's network namespace.
@@ -167,7 +171,7 @@ impl Agent {
         let present = std::mem::take(&mut self.present);
         let (sweep, swept) = Records::start(self.kernel.table()?, self.records).map_err(Failure::Loop)?;
         let (drained, writer, gone) = runtime.block_on(async {
-            let (mut drain, records) = Drain::new(self.kernel.events()?).map_err(Failure::Loop)?;
+            let (mut drain, records) = Drain::new(self.kernel.events()?, sweep.parted()).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
             let (failed, mut failure) = oneshot::channel();
@@ -186,7 +190,7 @@ impl Agent {
         })?;
         let swept = sweep.end();
         let counters = self.kernel.counters()?;
-        let mut notes = account(drained, counters.get(Counter::Submitted));
+        let mut notes = account(drained, &counters);
         notes.extend(swept(&counters));
         let reporter = finished(writer, &notes)??;
         reporter.finish(&counters, &notes)?;
@@ -271,11 +275,15 @@ fn finished<T>(writer: JoinHandle<T>, notes: &[String]) -> io::Result<T> {
 }
 
 /// The agent's own account, line by line; only what is out of the ordinary.
-fn account(drained: Drained, submitted: u64) -> Vec<String> {
-    let Drained { received, queued, dropped, undecodable } = drained;
+fn account(drained: Drained, counters: &Cpu) -> Vec<String> {
+    let (submitted, handed) = (counters.get(Counter::Submitted), counters.get(Counter::RecordsHandedOn));
+    let Drained { received, queued, dropped, undecodable, parted, parted_dropped } = drained;
     let mut lines = vec![format!(
         "events: submitted {submitted} = received {received} = told {queued} + dropped {dropped} + undecodable {undecodable}"
     )];
+    if parted > 0 {
+        lines.push(format!("records: handed on {handed} = received {parted}, of which dropped {parted_dropped}"));
+    }
     if dropped > 0 {
         lines.push(format!("{dropped} events were dropped because stdout was read too slowly"));
     }

@@ -23,10 +23,15 @@ macro_rules! entries {
 
 mod anatomy;
 mod distance;
+mod doubt;
 mod ending;
 mod forged;
+pub mod numbers;
+mod performance;
 mod pieces;
 mod protocol;
+mod requests;
+mod silence;
 mod tampering;
 
 /// All that is to be said about a kind. Ids within the texts stand in backticks.
@@ -75,6 +80,13 @@ macro_rules! families {
         /// All kinds, by family.
         pub const FAMILIES: &[Family] = &[$(Family { title: $title, kinds: &[$(Kind::$kind),*] }),*];
 
+        /// Its family, by the name of the file that tells of it.
+        pub const fn family(kind: Kind) -> &'static str {
+            match kind {
+                $($(Kind::$kind)|* => stringify!($file),)*
+            }
+        }
+
         /// What is to be said about a kind.
         pub const fn entry(kind: Kind) -> &'static Entry {
             match kind {
@@ -92,10 +104,16 @@ families! {
         DataAfterFin SynAckIsnChange;
     ending, "How connections end": IdleThenRst KeepAliveRst RstInsteadOfLastAck ResponseLostAfterClose RstCloseUnread
         ResponseAfterFin AcceptQueueDrop;
+    silence, "Connections that one side has forgotten": IdleThenSilence HalfCloseTimeout KeepAliveDead IdleOneSideRst;
     protocol, "Rules of the protocol": SynBareAckMatch SynBareAckThenRst SynBareAckStale SynBareAckStaleConfirmed SynRetryProfile
         EcnNotTheCause EcnSynRst EcnReflect EcnBadSynAck SynAckBadAck SplitHandshake SynAckWrongDir IsnJump DataBeforeEst
         WscaleRange WindowSlam TwReuseOk SynAfterClose Rfc5961SynOnEst Rfc5961RstInWindow Rfc5961RstOutOfWindow RstBruteForce
         AckBeyondFin;
+    doubt, "What a live connection must doubt": ChallengeAck ChallengeAckStorm AckLoop Rfc5961AckRange;
+    requests, "Requests, and ports in TIME_WAIT": SynSentRstLoop TwAssassination TwReuseRefused EcnSynDrop EcnBleach
+        Rfc3360RstOnOption TfoDataIgnored TfoSynDrop TfoBlackhole;
+    performance, "Losses and windows": ZeroWindowStall WsZeroWindow WsWindowFull WsRetransmission WsRto WsOutOfOrder WsDupAck
+        WsLostSegment WsAckLostSegment WsReusedPorts;
     tampering, "Connections cut off near their beginning": RstSyn RstBothEnds CtSynNone CtSynRst CtSynRstAck CtSynRstRstAck CtAckNone CtAckRst CtAckRstRst CtAckRstAck CtAckRstAckRstAck CtPshNone CtPshRst CtPshRstAck CtPshRstRstAck CtPshRstAckRstAck CtPshRstEq CtPshRstNe CtPshRstRst0 CtDataRst CtDataRstAck RadarPostSyn RadarPostAck RadarPostPsh RadarLater;
 }
 

@@ -1,6 +1,7 @@
 //! `sensor explain`: what an id means, from the catalogue.
 
 use std::{
+    collections::BTreeMap,
     fmt::Display,
     io::{self, BufWriter, Write},
 };
@@ -9,7 +10,7 @@ use sensor_common::{detect::Severity, kind::Kind};
 use serde::Serialize;
 
 use crate::{
-    catalogue::{self, Entry, FAMILIES, Piece, plain},
+    catalogue::{self, Entry, FAMILIES, Piece, numbers::numbers, plain},
     cli::Explain,
     failure::Failure,
     report::{Output, Paint, WIDTH, wrapped},
@@ -94,6 +95,9 @@ impl Page {
             self.paragraph(out, "what", entry.brief)?;
             self.paragraph(out, "meaning", entry.meaning)?;
             self.paragraph(out, "evidence", entry.evidence)?;
+            let numbers = catalogue::kind(id).map_or(&[][..], numbers);
+            let numbers: Vec<_> = numbers.iter().map(|n| format!("{}: {}", n.name, n.meaning)).collect();
+            self.items(out, "numbers", &numbers.iter().map(String::as_str).collect::<Vec<_>>())?;
         } else {
             writeln!(out, "{}  {}", self.paint.bold(id), self.paint.dim("evidence"))?;
         }
@@ -151,6 +155,8 @@ struct KindObject {
     severity: [&'static str; 2],
     meaning: String,
     evidence: String,
+    /// Of the JSON lines' `detail`, by name.
+    detail: BTreeMap<&'static str, &'static str>,
     causes: Vec<String>,
     benign: Vec<String>,
     next: Vec<String>,
@@ -172,6 +178,7 @@ impl KindObject {
             severity: severity.map(Severity::name),
             meaning: plain(meaning),
             evidence: plain(evidence),
+            detail: numbers(kind).iter().map(|number| (number.name, number.meaning)).collect(),
             causes: all(causes),
             benign: all(benign),
             next: all(next),

@@ -20,7 +20,7 @@ use crate::{
     kernel::Running,
     report::{
         Output, Place, WallClock,
-        flow::{Told, rtt, span},
+        flow::{Told, losses, rtt, span},
     },
     sweep::{Slots, Sweeper, patience},
 };
@@ -36,9 +36,12 @@ const ROUND: Duration = Duration::from_secs(1);
 pub fn run(options: &cli::Flows) -> Result<(), Failure> {
     let running = Running::find(options.pid)?;
     if running.sensors > 1 {
-        let others = running.sensors - 1;
+        let others = match running.sensors - 1 {
+            1 => "another sensor runs".to_owned(),
+            n => format!("{n} other sensors run"),
+        };
         // Nobody may be listening there.
-        let _ = writeln!(io::stderr(), "{others} other sensors run here; this is the latest; --pid names another");
+        let _ = writeln!(io::stderr(), "{others} here; this is the one started last; --pid names another");
     }
     if options.closed { follow(&running, options) } else { list(&running, options) }
 }
@@ -72,7 +75,7 @@ fn list(running: &Running, options: &cli::Flows) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// The records of all that is not over, the latest first.
+/// The records of all that is neither closed nor over, the latest first.
 fn live(table: &impl Slots, now: u64) -> Vec<Record> {
     let mut records = Vec::new();
     for b in 0..table.buckets() {
@@ -85,8 +88,8 @@ fn live(table: &impl Slots, now: u64) -> Vec<Record> {
             let (flow, extra) = settled(flow, extra);
             let coarse = u64::from(Note(bucket.notes[way]).idle(seconds(now))) << 30;
             let idle = quiet(&flow, coarse, now);
-            if idle < patience(&flow) {
-                records.push(Record::of(&flow, &extra, closed(&flow).unwrap_or(Ending::Live), idle, now));
+            if closed(&flow).is_none() && idle < patience(&flow) {
+                records.push(Record::of(&flow, &extra, Ending::Live, idle, now));
             }
         }
     }
@@ -94,13 +97,29 @@ fn live(table: &impl Slots, now: u64) -> Vec<Record> {
     records
 }
 
-const HEAD: [&str; 11] =
-    ["CLIENT", "SERVER", "STATE", "AGE", "IDLE", "SENT", "ANSWERED", "RTT", "REPEATED", "HISTORY", "FINDINGS"];
+const HEAD: [&str; 14] = [
+    "CLIENT",
+    "SERVER",
+    "STATE",
+    "AGE",
+    "IDLE",
+    "SENT",
+    "ANSWERED",
+    "RTT",
+    "REPEATED",
+    "REORDERED",
+    "SKIPPED",
+    "UNSEEN",
+    "HISTORY",
+    "FINDINGS",
+];
 
 fn row(told: &Told<'_>, now: u64) -> [String; HEAD.len()] {
     let ([client, server], [asked, answered], record) = (told.ends(), told.totals(), told.record());
     let round: Vec<String> = rtt(asked).into_iter().chain(rtt(answered)).collect();
     let [mild, severe] = record.findings;
+    let [repeated, reordered, skipped, unseen] =
+        losses([asked, answered]).map(|(_, [asked, answered])| format!("{asked} / {answered}"));
     [
         client.to_string(),
         server.to_string(),
@@ -110,7 +129,10 @@ fn row(told: &Told<'_>, now: u64) -> [String; HEAD.len()] {
         format!("{} / {} B", asked.segments, asked.bytes),
         format!("{} / {} B", answered.segments, answered.bytes),
         if round.is_empty() { "-".to_owned() } else { round.join(" + ") },
-        format!("{} / {}", asked.repeated, answered.repeated),
+        repeated,
+        reordered,
+        skipped,
+        unseen,
         record.history.to_string(),
         if record.findings == [0, 0] { "-".to_owned() } else { format!("{severe} severe, {mild} mild") },
     ]

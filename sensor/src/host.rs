@@ -4,7 +4,7 @@ use sensor_common::{
     config::Config,
     counters::{Cpu, Local},
     engine::{Engine, Ring, Seen},
-    event::Event,
+    event::{Event, PARTED},
     flow::{Extra, Flow},
     service::Service,
     table::{Bucket, Storage, WAYS},
@@ -31,7 +31,10 @@ struct Memory {
 }
 
 #[derive(Default)]
-struct Findings(Vec<Event>);
+struct Findings {
+    events: Vec<Event>,
+    parted: Vec<Event>,
+}
 
 struct Now {
     coarse: u64,
@@ -69,13 +72,25 @@ impl Host {
     /// Takes the findings since the last call.
     #[inline]
     pub fn drain(&mut self) -> std::vec::Drain<'_, Event> {
-        self.findings.0.drain(..)
+        self.findings.events.drain(..)
+    }
+
+    /// Takes the flows that gave way since the last call, where the configuration wants them.
+    #[inline]
+    pub fn drain_parted(&mut self) -> std::vec::Drain<'_, Event> {
+        self.findings.parted.drain(..)
+    }
+
+    /// Whether there are such flows to take.
+    #[inline]
+    pub fn has_parted(&self) -> bool {
+        !self.findings.parted.is_empty()
     }
 
     /// Whether there are findings to take.
     #[inline]
     pub fn has_findings(&self) -> bool {
-        !self.findings.0.is_empty()
+        !self.findings.events.is_empty()
     }
 
     /// The segment last judged; what it holds after a frame that was not is of no use.
@@ -174,7 +189,8 @@ impl Ring for Findings {
     fn submit(&mut self, _low: bool, _quota: u32, fill: impl FnOnce(&mut Event)) -> bool {
         let mut event = Event::new_zeroed();
         fill(&mut event);
-        self.0.push(event);
+        let list = if event.kind == PARTED { &mut self.parted } else { &mut self.events };
+        list.push(event);
         true
     }
 }

@@ -42,6 +42,9 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../sensor-ebpf/object/sen
 /// Names another object to load instead of the built-in one: for those who work on the kernel program.
 const OBJECT_VARIABLE: &str = "SENSOR_BPF_OBJECT";
 
+/// Flows that give way and are handed on for their records, a second on each CPU.
+const RECORD_RATE: u32 = 2_000;
+
 /// What the kernel program is told before it is loaded.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -55,11 +58,20 @@ pub struct Options {
     pub clsact: bool,
     /// Leave VLAN ids out of a flow's identity, because the NIC takes them out of incoming frames.
     pub ignore_vlans: bool,
+    /// Hand on flows that give way before they are told of.
+    pub records: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { flows: 131_072, ring_bytes: 4 << 20, both_directions: false, clsact: false, ignore_vlans: false }
+        Self {
+            flows: 131_072,
+            ring_bytes: 4 << 20,
+            both_directions: false,
+            clsact: false,
+            ignore_vlans: false,
+            records: false,
+        }
     }
 }
 
@@ -83,6 +95,9 @@ impl Kernel {
         privilege::check()?;
         privilege::check_version()?;
         let mut config = Config::live(secret()?, bucket_mask(options.flows), options.ring_bytes);
+        if options.records {
+            config = config.with_records(options.ring_bytes, RECORD_RATE);
+        }
         config.both_directions = options.both_directions as u8;
         config.vlan_in_key = !options.ignore_vlans as u8;
         // Before the first program.

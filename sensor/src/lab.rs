@@ -10,6 +10,7 @@
 //! middlebox makes up at the TTL it chose. The machine's own interfaces are not touched. Dropping a [`Lab`] removes it.
 
 mod bridge;
+mod dial;
 mod error;
 pub mod forge;
 mod frame;
@@ -163,10 +164,23 @@ impl Lab {
 
     /// An established connection from the client to the server, both ends.
     pub fn connect(&self, family: Family) -> Result<Pair, Outcome> {
+        self.open(family, |to| TcpStream::connect_timeout(&to, PATIENCE))
+    }
+
+    /// The same from a port of the client that may have been used a moment ago, and with the client's own patience.
+    pub fn connect_from(&self, port: u16, family: Family, patience: Duration) -> Result<Pair, Outcome> {
+        self.open(family, |to| dial::from_port(port, to, patience))
+    }
+
+    fn open(
+        &self,
+        family: Family,
+        connect: impl FnOnce(SocketAddr) -> io::Result<TcpStream> + Send,
+    ) -> Result<Pair, Outcome> {
         let to = SocketAddr::new(self.server.address(family), SERVER_PORT);
         // One at a time, so that the next to be accepted is the one asked for.
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = self.client.netns.enter(|| TcpStream::connect_timeout(&to, PATIENCE)).flatten()?;
+        let client = self.client.netns.enter(|| connect(to)).flatten()?;
         let server = accept(&listener, client.local_addr()?.port())?;
         Ok(Pair::new(client, server)?)
     }

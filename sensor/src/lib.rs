@@ -4,6 +4,7 @@ pub mod agent;
 pub mod capture;
 pub mod catalogue;
 pub mod cli;
+pub mod correlate;
 pub mod demo;
 pub mod explain;
 pub mod failure;

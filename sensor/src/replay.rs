@@ -56,9 +56,10 @@ fn stdin() -> Result<File, Failure> {
     stdin.map_err(|cause| Failure::Open { file: "stdin".to_owned(), cause })
 }
 
-/// The engine's configuration for a table of at least `flows`.
-fn config(flows: u32) -> Config {
-    Config::replay(flows.div_ceil(WAYS as u32).next_power_of_two() - 1)
+/// The engine's configuration: a table of at least so many flows, and records where they are wanted.
+fn config(options: &cli::Replay) -> Config {
+    let config = Config::replay(options.flows.div_ceil(WAYS as u32).next_power_of_two() - 1);
+    if options.records { config.with_records(u32::MAX, 0) } else { config }
 }
 
 struct Replay {
@@ -80,7 +81,7 @@ impl Replay {
     fn new(options: &cli::Replay, packets: Option<PacketFile>, prompt: bool) -> Self {
         let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
         let reporter = Reporter::new(out, options.report.style(), WallClock::epoch());
-        let host = Host::new(config(options.flows));
+        let host = Host::new(config(options));
         Self {
             records: Records::of(&host, options.records),
             host,
@@ -163,6 +164,9 @@ impl Replay {
     fn judge(&mut self, frame: &Frame<'_>) -> bool {
         let seen = Seen { ifindex: frame.interface, tag: 0, hook: net::hook(&self.local, frame.bytes) };
         self.host.observe(frame.time, &Slice::new(frame.bytes, frame.wire_len as usize), seen);
+        if self.host.has_parted() {
+            self.host.drain_parted().for_each(|event| self.records.part(&event));
+        }
         let segments = self.host.cpu().get(Counter::Segments);
         if segments != self.segments {
             self.segments = segments;

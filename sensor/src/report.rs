@@ -25,6 +25,7 @@ mod story;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod wall;
 mod wrap;
 mod write;
@@ -35,10 +36,13 @@ pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
 pub use write::PacketFile;
 
-pub(crate) use explain::WIDTH;
+pub(crate) use evidence::{hops, ms};
+pub(crate) use explain::{WIDTH, capital, paragraph};
 pub(crate) use paint::Paint;
+pub(crate) use summary::count;
 pub(crate) use wrap::wrapped;
 
+use crate::correlate::{self, Correlator, Incident};
 use memory::Memory;
 
 /// In which form events are told.
@@ -59,6 +63,8 @@ pub struct Style {
     pub min_severity: Severity,
     /// Whether to colour.
     pub color: bool,
+    /// Whether the summary has Wireshark's rows.
+    pub analysis: bool,
 }
 
 /// Where an event was seen.
@@ -77,6 +83,7 @@ pub struct Reporter<W> {
     style: Style,
     clock: WallClock,
     memory: Memory,
+    correlator: Correlator,
     tally: Tally,
     packets: Option<PacketFile>,
 }
@@ -84,7 +91,15 @@ pub struct Reporter<W> {
 impl<W: Write> Reporter<W> {
     /// Reports to `out`, which should be buffered.
     pub fn new(out: W, style: Style, clock: WallClock) -> Self {
-        Self { out, style, clock, memory: Memory::default(), tally: Tally::default(), packets: None }
+        Self {
+            out,
+            style,
+            clock,
+            memory: Memory::default(),
+            correlator: Correlator::default(),
+            tally: Tally::default(),
+            packets: None,
+        }
     }
 
     /// Also writes what it tells to `packets`.
@@ -106,17 +121,45 @@ impl<W: Write> Reporter<W> {
     pub fn event(&mut self, event: &Event, place: Place<'_>) -> io::Result<()> {
         let Some(kind) = event.kind() else { return Ok(()) };
         self.tally.add(event.severity(), kind);
-        if event.severity() < self.style.min_severity {
+        let printed = event.severity() >= self.style.min_severity;
+        if !printed && event.severity() < correlate::LEAST {
             return Ok(());
         }
         let finding = Finding::new(event, self.clock, place);
+        let over = self.correlator.close(finding.time);
+        let grown = self.correlator.add(&finding);
+        self.incidents(over)?;
+        if !printed {
+            return Ok(());
+        }
         if let Some(packets) = &mut self.packets {
             packets.finding(&finding);
         }
         match self.style.output {
             Output::Json => json::line(&mut self.out, &finding),
-            Output::Compact => self.compact(&finding),
+            Output::Compact => {
+                self.compact(&finding)?;
+                let (paint, time) = (self.paint(), finding.time);
+                grown.map_or(Ok(()), |text| correlate::line(&mut self.out, paint, time, finding.severity, &text))
+            }
         }
+    }
+
+    /// Tells of incidents that are over, where they are more than one connection's: of that one all has been said.
+    fn incidents(&mut self, over: Vec<Incident>) -> io::Result<()> {
+        let paint = self.paint();
+        let several = |incident: &&Incident| incident.facts.flows() > 1;
+        let told = |incident: &&Incident| incident.facts.worst >= self.style.min_severity;
+        match self.style.output {
+            Output::Json => Ok(()),
+            Output::Compact => {
+                over.iter().filter(several).filter(told).try_for_each(|i| correlate::write(&mut self.out, paint, i))
+            }
+        }
+    }
+
+    const fn paint(&self) -> Paint {
+        Paint { on: self.style.color }
     }
 
     /// Tells the record of a flow.
@@ -148,15 +191,17 @@ impl<W: Write> Reporter<W> {
     ///
     /// What the output says.
     pub fn finish(mut self, cpu: &Cpu, notes: &[String]) -> io::Result<Tally> {
+        let over = self.correlator.finish();
+        self.incidents(over)?;
         let notes = &[notes, &self.packets.as_ref().map(PacketFile::account).unwrap_or_default()].concat();
         match self.style.output {
             Output::Json => {
                 self.out.flush()?;
                 // Nobody may be listening there.
-                let _ = summary::write(&mut io::stderr().lock(), &self.tally, cpu, notes);
+                let _ = summary::write(&mut io::stderr().lock(), &self.tally, cpu, self.style.analysis, notes);
             }
             Output::Compact => {
-                summary::write(&mut self.out, &self.tally, cpu, notes)?;
+                summary::write(&mut self.out, &self.tally, cpu, self.style.analysis, notes)?;
                 self.out.flush()?;
             }
         }
@@ -164,7 +209,7 @@ impl<W: Write> Reporter<W> {
     }
 
     fn compact(&mut self, finding: &Finding<'_>) -> io::Result<()> {
-        let paint = Paint { on: self.style.color };
+        let paint = self.paint();
         let out = &mut self.out;
         let Some(told) = self.memory.told(finding) else {
             compact::line(out, paint, finding, "")?;

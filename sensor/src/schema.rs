@@ -6,10 +6,12 @@ use sensor_common::{
     detect::{Confidence, Evidence, RstClass, Severity},
     event::Hook,
     kind::Kind,
+    record::Ending,
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
+    catalogue::numbers::{self, Number, Part},
     failure::Failure,
     report::{
         Mark,
@@ -75,6 +77,7 @@ pub fn schema() -> Value {
             ("min_rtt_us", or_null(integer("Least round trip to the claimed sender, in microseconds.", 64))),
             ("age_us", integer("Of the connection, in microseconds.", 64)),
             ("idle_us", or_null(integer("Of the connection, in microseconds.", 64))),
+            ("detail", detail()),
             ("held_back", integer("Findings of this connection held back since the last one told.", 32)),
             (
                 "service",
@@ -103,9 +106,91 @@ pub fn schema() -> Value {
     );
     if let Value::Object(fields) = &mut schema {
         fields.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+        fields.insert("allOf".to_owned(), numbered_kinds().into());
+        fields.insert("$defs".to_owned(), json!({ "flow": flow() }));
         fields.insert("title".to_owned(), json!("sensor finding"));
     }
     schema
+}
+
+/// The record of a connection, below `$defs`: such lines have the type `flow`, and findings have none.
+fn flow() -> Value {
+    let side = |text: &str| {
+        object(
+            text,
+            &[
+                ("segments", integer("Resets included.", 32)),
+                ("data_segments", integer("With payload, saturating.", 16)),
+                ("bytes", integer("Payload by its sequence numbers, modulo 2^32.", 32)),
+                ("repeated", integer("Segments repeated, saturating.", 16)),
+                ("rtt_us", or_null(integer("Least round trip between the sensor and that side, in microseconds.", 64))),
+            ],
+        )
+    };
+    let time = |text: &str| json!({ "type": "string", "format": "date-time", "description": text });
+    let ended = [Ending::Fin, Ending::Rst, Ending::Silence, Ending::Eviction, Ending::CaptureEnd].map(Ending::id);
+    object(
+        "A connection: one line of `--records`, or of `sensor flows`, with `--output json`.",
+        &[
+            ("schema", json!({ "const": SCHEMA, "description": "Version of the objects." })),
+            ("type", json!({ "const": "flow", "description": "A finding has none." })),
+            ("time", time("Last segment, UTC.")),
+            ("start", time("First segment, UTC, to a millisecond.")),
+            ("ended", or_null(one_of("Why; null while it lives.", ended))),
+            ("client_addr", address("Who asked; a guess where the SYN was not seen.")),
+            ("client_port", integer("Its port.", 16)),
+            ("server_addr", address("Who was asked.")),
+            ("server_port", integer("Its port.", 16)),
+            ("roles_known", json!({ "type": "boolean", "description": "Whether the SYN was seen." })),
+            ("local", or_null(json!({ "type": "string", "description": "The end that is this host." }))),
+            ("interface", or_null(json!({ "type": "string", "description": "Where it was seen." }))),
+            ("vlan", list(integer("VLAN id, the outer one first.", 12))),
+            ("duration_us", integer("From the first segment to the last, in microseconds.", 64)),
+            ("conn_state", json!({ "type": "string", "description": "As Zeek tells it." })),
+            ("history", json!({ "type": "string", "description": "As Zeek tells it." })),
+            ("completeness", integer("As Wireshark tells it.", 6)),
+            ("client", side("What the client sent.")),
+            ("server", side("What the server sent.")),
+            (
+                "findings",
+                object(
+                    "At least so many.",
+                    &[("mild", integer("Below warn.", 8)), ("severe", integer("From warn up.", 8))],
+                ),
+            ),
+        ],
+    )
+}
+
+/// The numbers beside a finding: which there are goes by its kind, see [`numbered_kinds`].
+fn detail() -> Value {
+    let field = |number: &Number| {
+        let least = if number.part == Part::Signed { i64::from(i32::MIN) } else { 0 };
+        let field =
+            json!({ "type": "integer", "minimum": least, "description": format!("{}.", sentence(number.meaning)) });
+        (number.name.to_owned(), field)
+    };
+    let properties: Map<String, Value> = numbers::ALL.iter().map(field).collect();
+    json!({ "type": "object", "description": "Numbers of its kind.", "properties": properties })
+}
+
+/// Which numbers each kind has.
+fn numbered_kinds() -> Vec<Value> {
+    let kinds = Kind::ALL.iter().map(|kind| (kind.id(), numbers::numbers(*kind)));
+    let rule = |(id, numbers): (&str, &[Number])| {
+        let names: Vec<&str> = numbers.iter().map(|number| number.name).collect();
+        json!({
+            "if": { "properties": { "kind": { "const": id } } },
+            "then": { "properties": { "detail": { "required": names } } },
+        })
+    };
+    kinds.filter(|(_, numbers)| !numbers.is_empty()).map(rule).collect()
+}
+
+/// With a capital letter.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn recorded() -> Value {

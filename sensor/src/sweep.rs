@@ -2,8 +2,8 @@
 //!
 //! A bucket's notes say how long each of its flows has been idle, so that a flow's own lines are read only when something may
 //! be due. What was told is remembered by slot. A flow whose slot was taken, or whose ports began a new connection, before a
-//! sweep came by is missed: the table's counters know of the former, [`Sweeper::missed`]; the latter is noticed only where a
-//! sweep had seen the flow before.
+//! sweep came by is missed, unless the engine has handed it on ([`Sweeper::parted`]): the table's counters know of the former,
+//! [`Sweeper::missed`]; the latter is noticed only where a sweep had seen the flow before.
 
 use sensor_common::{
     counters::{Counter, Cpu},
@@ -85,8 +85,20 @@ struct Mark {
     note: u32,
     /// The silence, in seconds, after which there is something to look at; 0 is the first.
     due: u16,
+    /// When the flow before it began.
+    before: u32,
     /// Its record is out.
     told: bool,
+    /// So is that of the flow before it.
+    before_told: bool,
+}
+
+impl Mark {
+    /// The mark of the flow that follows.
+    fn next(self, tag: u32, first: u32) -> Self {
+        let Self { first: before, told: before_told, .. } = self;
+        Self { tag, first, before, before_told, ..Self::default() }
+    }
 }
 
 /// Walks a table, again and again.
@@ -99,13 +111,15 @@ pub struct Sweeper {
     replaced: u64,
     /// Flows that were seen and gave way to a new connection of the same ports before they were told.
     renewed: u64,
+    /// Flows that lost their slot before they were told, and were handed on by the engine.
+    parted: u64,
 }
 
 impl Sweeper {
     /// For a table of so many buckets, whose counters are at `cpu`.
     pub fn new(buckets: usize, cpu: &Cpu) -> Self {
         let marks = vec![Mark::default(); buckets * WAYS].into_boxed_slice();
-        Self { marks, before: evicted(cpu), replaced: 0, renewed: 0 }
+        Self { marks, before: evicted(cpu), replaced: 0, renewed: 0, parted: 0 }
     }
 
     /// Walks the table once: judges what is at rest, and adds to `ended` the records of what is over, in order of their end.
@@ -134,7 +148,28 @@ impl Sweeper {
 
     /// Flows of which no record was told, as far as is known: replaced or begun anew between two sweeps.
     pub fn missed(&self, cpu: &Cpu) -> u64 {
-        (evicted(cpu) - self.before).saturating_sub(self.replaced) + self.renewed
+        (evicted(cpu) - self.before).saturating_sub(self.replaced + self.parted) + self.renewed
+    }
+
+    /// The record of a flow that gave way and was handed on; none if a sweep has told of it.
+    pub fn parted(&mut self, event: &Event) -> Option<Record> {
+        let first = event.flow.head.first;
+        let mark = self.marks.get_mut(event.flow_index as usize)?;
+        let (here, before) = (mark.tag != 0 && mark.first == first, mark.before == first);
+        if here && mark.told || before && mark.before_told {
+            return None;
+        }
+        if event.detail[0] == 0 {
+            self.parted += 1;
+        } else if here {
+            // Its successor is yet to be met.
+            *mark = mark.next(mark.tag, 0);
+            mark.before_told = true;
+        } else if before {
+            self.renewed = self.renewed.saturating_sub(1);
+            mark.before_told = true;
+        }
+        Some(Record::parted(event))
     }
 
     /// Shows each slot that is taken, with its note and the nanoseconds since, to `visit`.
@@ -149,7 +184,7 @@ impl Sweeper {
                 let mark = &mut self.marks[index];
                 if mark.tag != tag {
                     self.replaced += u64::from(mark.told);
-                    *mark = Mark { tag, ..Mark::default() };
+                    *mark = mark.next(tag, 0);
                 }
                 visit(self, index, note, u64::from(Note(note).idle(seconds(now))) << 30);
             }
@@ -166,7 +201,11 @@ impl Sweeper {
                 // It lost its slot in between.
                 self.replaced += u64::from(mark.told);
             }
-            *mark = Mark { tag: mark.tag, first: flow.head.first, ..Mark::default() };
+            *mark = if mark.first == 0 {
+                Mark { first: flow.head.first, ..*mark }
+            } else {
+                mark.next(mark.tag, flow.head.first)
+            };
         }
         mark
     }

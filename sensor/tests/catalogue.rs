@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
-use sensor::catalogue::{self, Entry, FAMILIES, Piece};
+use sensor::catalogue::{self, Entry, FAMILIES, Piece, numbers::numbers};
 use sensor_common::kind::Kind;
 
 /// Columns of a document.
@@ -94,6 +94,10 @@ fn explanations() -> String {
             let mut item = |label: &str, words: &str| text.push_str(&wrapped(&format!("- **{label}.** {words}")));
             item("Meaning", entry.meaning);
             item("Evidence", entry.evidence);
+            let numbers: Vec<_> = numbers(*kind).iter().map(|n| format!("`{}`, {}", n.name, n.meaning)).collect();
+            if !numbers.is_empty() {
+                item("Numbers", &format!("{}.", numbers.join("; ")));
+            }
             item("Severity", &format!("{}.", sentence(&severity(entry))));
             item("Causes", &format!("{}.", sentence(&entry.causes.join("; "))));
             item("Looks like it", &format!("{}.", sentence(&entry.benign.join("; "))));

@@ -29,18 +29,30 @@ fn real_findings_are_as_foretold() {
     };
     let schema = sensor::schema::schema();
     let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
-    let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
+    let flow = jsonschema::options().should_validate_formats(true).build(&schema["$defs"]["flow"]).unwrap();
+    let (mut kinds, mut records): (BTreeMap<String, u32>, u32) = Default::default();
     for path in captures.map(|entry| entry.unwrap().path()) {
-        for line in sensor(&["replay", "--output", "json", path.to_str().unwrap()]).lines() {
+        for line in sensor(&["replay", "--records", "--output", "json", path.to_str().unwrap()]).lines() {
             let object: Value = serde_json::from_str(line).unwrap();
+            let is_record = object["type"] == "flow";
+            records += u32::from(is_record);
+            let validator = if is_record { &flow } else { &validator };
             let errors: Vec<_> = validator.iter_errors(&object).map(|e| format!("{} {e}", e.instance_path())).collect();
             assert!(errors.is_empty(), "{}: {errors:?}\n{line}", path.display());
+            if is_record {
+                let fields = schema["$defs"]["flow"]["properties"].as_object().unwrap().keys();
+                assert!(object.as_object().unwrap().keys().eq(fields), "{line}");
+                continue;
+            }
             let id = object["kind"].as_str().unwrap();
+            let mut bare = object.clone();
+            bare["detail"] = serde_json::json!({});
+            assert_eq!(validator.is_valid(&bare), object["detail"].as_object().unwrap().is_empty(), "{line}");
             let [least, most] = catalogue::entry(catalogue::kind(id).unwrap()).severity;
             let severity = Severity::ALL.into_iter().find(|s| object["severity"] == s.name()).unwrap();
             assert!((least..=most).contains(&severity), "{}: {id} is {}", path.display(), severity.name());
             *kinds.entry(id.to_owned()).or_default() += 1;
         }
     }
-    assert!(kinds.len() > 5, "{kinds:?}");
+    assert!(kinds.len() > 5 && records > 1000, "{records} records, {kinds:?}");
 }

@@ -3,6 +3,7 @@
 mod anatomy;
 mod bare_ack;
 mod distance;
+mod doubt;
 mod ecn;
 mod ending;
 mod evidence;
@@ -11,9 +12,12 @@ mod handshake;
 mod harsh;
 mod innocent;
 mod oddities;
+mod performance;
 mod races;
+mod requests;
 mod rfc5961;
 mod seed1;
+mod silence;
 mod tampering;
 mod threads;
 
@@ -60,6 +64,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         anatomy::CASES,
         bare_ack::CASES,
         distance::CASES,
+        doubt::CASES,
         ecn::CASES,
         ending::CASES,
         evidence::CASES,
@@ -67,10 +72,13 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         handshake::CASES,
         innocent::CASES,
         oddities::CASES,
+        performance::CASES,
         rfc5961::CASES,
         harsh::CASES,
         races::CASES,
+        requests::CASES,
         seed1::CASES,
+        silence::CASES,
         tampering::CASES,
         threads::CASES,
     ]

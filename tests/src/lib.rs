@@ -3,6 +3,8 @@
 pub mod benign;
 pub mod captures;
 pub mod catalogue;
+pub mod document;
+pub mod live;
 pub mod pair;
 pub mod random;
 pub mod reference;

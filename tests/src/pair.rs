@@ -21,6 +21,8 @@ use zerocopy::IntoBytes as _;
 const MOST: usize = 1024;
 /// What a test-run takes at least: an Ethernet header, and behind the stack an IP header too.
 const LEAST: [usize; 2] = [14, 14 + 40];
+/// Bytes of the ring.
+const RING: u32 = 1 << 20;
 /// Interface index in a test-run: the loopback's.
 const IFINDEX: u32 = 1;
 
@@ -32,15 +34,15 @@ pub struct Pair {
     output: Vec<u8>,
 }
 
-/// Bytes of one event.
+/// Bytes of one event, or of a flow that gave way: those come first.
 pub type Record = Vec<u8>;
 
 impl Pair {
     /// Loads both; `None`, and a loud word, without the privilege to load programs.
     pub fn load(config: Config) -> Option<Self> {
-        let config = Config { clock: ClockSource::Test as u8, ..config };
+        let config = Config { clock: ClockSource::Test as u8, ..config }.with_records(RING, 0);
         pin();
-        let mut kernel = match Kernel::load_with(config, 1 << 20) {
+        let mut kernel = match Kernel::load_with(config, RING) {
             Ok(kernel) => kernel,
             Err(error @ (KernelError::Privilege { .. } | KernelError::Map(_))) => {
                 // SAFETY: a plain system call.
@@ -85,7 +87,8 @@ impl Pair {
             kernel.push(record.to_vec());
         }
         self.host.observe(time, &Slice::new(frame, frame.len()), Seen { ifindex: IFINDEX, tag: 0, hook });
-        let host = self.host.drain().map(|event| event.as_bytes().to_vec()).collect();
+        let mut host: Vec<Record> = self.host.drain_parted().map(|event| event.as_bytes().to_vec()).collect();
+        host.extend(self.host.drain().map(|event| event.as_bytes().to_vec()));
         (kernel, host)
     }
 
@@ -108,6 +111,7 @@ impl Pair {
             assert_eq!(kernel.get(counter), host.get(counter), "{what}: counter {}", counter.id());
         }
         assert_eq!(kernel.matched, host.matched, "{what}: findings by kind");
+        assert_eq!(kernel.analysis, host.analysis, "{what}: segments by row");
         assert_eq!(host.matched_total(), host.accounted_total(), "{what}: the loss identity");
         host
     }

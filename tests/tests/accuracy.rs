@@ -19,7 +19,7 @@ use sensor_common::{
     wire::Slice,
 };
 use serde_json::Value;
-use tests::captures;
+use tests::{captures, document};
 
 /// Connections whose resets a third party labels as injected, by client port.
 const LABELLED: [(&str, &[u16]); 3] = [
@@ -36,9 +36,6 @@ const LABELLED: [(&str, &[u16]); 3] = [
 
 /// Captures that were published as injections of payload.
 const INJECTED: &str = "qinsert__";
-
-const BEGIN: &str = "<!-- accuracy table: begin -->\n";
-const END: &str = "<!-- accuracy table: end -->";
 
 /// A finding and the frame that led to it.
 struct Found {
@@ -79,6 +76,19 @@ fn explained(found: &Found, name: &str, labelled: &[u16], facts: &Value) -> Opti
     if matches!(found.event.kind(), Some(Kind::SynBareAckStale | Kind::SynBareAckStaleConfirmed)) {
         let rejects = |rst: &Value| rst["seq"] == found.event.segment.ack.0 && rst["n"].as_u64() > Some(frame);
         return fact("rsts", &rejects).then_some("an answer to a SYN that its client rejects by a reset");
+    }
+    match found.event.kind() {
+        Some(Kind::WsReusedPorts) => {
+            return fact("frames_reused", &|number: &Value| *number == frame)
+                .then_some("ports that tshark sees reused");
+        }
+        Some(Kind::ZeroWindowStall | Kind::WsZeroWindow) => {
+            return fact("frames_zerowin", &|number: &Value| number.as_u64() <= Some(frame))
+                .then_some("a window that tshark sees closed before");
+        }
+        // tests/tshark.rs holds each segment's row to tshark's.
+        Some(Kind::WsRetransmission | Kind::WsRto) => return Some("segments that tshark sees repeated"),
+        _ => {}
     }
     if found.event.is_reset() {
         let odd = |rst: &Value| rst["n"] == frame && rst["ttl_mis"] == true;
@@ -138,18 +148,5 @@ fn captures_with_independent_truth() {
     }
     let (files, segments, resets) = quiet;
     writeln!(table, "| {files} others | {segments} | {resets} | | | 0 | 0 | 0 | |").expect("a string");
-    document(&table);
-}
-
-/// The table in the document must be this one; with `UPDATE_ACCURACY=1` it becomes this one.
-fn document(table: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/accuracy.md");
-    let text = fs::read_to_string(&path).expect("the document");
-    let begin = text.find(BEGIN).expect("the table's begin") + BEGIN.len();
-    let end = text.find(END).expect("the table's end");
-    if std::env::var_os("UPDATE_ACCURACY").is_some() {
-        fs::write(&path, [&text[..begin], table, &text[end..]].concat()).expect("the document");
-    } else {
-        assert_eq!(&text[begin..end], table, "docs/accuracy.md is out of date: run the tests with UPDATE_ACCURACY=1");
-    }
+    document::hold("accuracy table", &table);
 }

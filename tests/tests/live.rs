@@ -13,27 +13,20 @@ use sensor::{
 use sensor_common::{
     counters::Counter,
     detect::{Confidence, Evidence, Severity, origin::hops},
-    event::{Event, Hook},
+    event::Hook,
     kind::Kind,
 };
-use tests::{root, wire::best_egress};
+use tests::{
+    live::{self, drain},
+    root,
+    wire::best_egress,
+};
 
 /// Ordinary connections before and after the one that is killed.
 const ORDINARY: usize = 6;
 
 fn load(lab: &Lab, mode: Mode, options: Options) -> (Kernel, Attached) {
-    let server = lab.server();
-    let attach = || {
-        let mut kernel = Kernel::load(&Options { flows: 4096, ring_bytes: 1 << 20, ..options }).expect("it loads");
-        let attached = kernel.attach(server.interface(), mode).expect("it attaches");
-        (kernel, attached)
-    };
-    server.netns().enter(attach).expect("the server's namespace")
-}
-
-fn drain(kernel: &mut Kernel) -> Vec<Event> {
-    let mut ring = kernel.events().expect("the ring");
-    std::iter::from_fn(|| ring.next().map(|record| Event::decode(&record).expect("an event"))).collect()
+    live::load(lab.server(), mode, options)
 }
 
 /// Runs seed 1 among ordinary connections, and returns how it was attached.

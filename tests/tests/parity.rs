@@ -48,7 +48,8 @@ fn every_scenario() {
             }
         }
     }
-    assert!(pair.counters_agree("scenarios").matched_total() > 100);
+    let counters = pair.counters_agree("scenarios");
+    assert!(counters.matched_total() > 100 && counters.get(Counter::RecordsHandedOn) > 10);
 }
 
 /// Random conversations and random damage, with limits and back-off at work.

@@ -4,7 +4,7 @@ use sensor_common::{
     config::Config,
     counters::{Counter, Local},
     engine::{Engine, Ring, Seen},
-    event::Event,
+    event::{Event, PARTED},
     flow::{Extra, Flow},
     kind::Kind,
     service::Service,
@@ -175,4 +175,31 @@ fn a_kind_that_has_told_enough_this_second_is_held_back() {
     let again = (0..10).fold(many, |s, _| s.from_client(RST, |p| p.forged()));
     sensor.observe(&again.frames());
     assert_eq!((sensor.count(Counter::Submitted), sensor.count(Counter::HeldBackRate)), (4, 16));
+}
+
+/// Connections that end and crowd one another out of a table of eight.
+fn crowd(n: u16) -> Vec<Sent> {
+    let one = |port| {
+        Scenario::v4().port(port).after(u64::from(port) * 20).handshake().talk(1).client_fin().server_fin().ack()
+    };
+    (1000..1000 + n).flat_map(|port| one(port).frames()).collect()
+}
+
+#[test]
+fn flows_that_gave_way_have_their_own_share_and_budget() {
+    let handed = |config: Config, room| {
+        let mut sensor = Sensor::new(room, config);
+        sensor.observe(&crowd(40));
+        let parted = sensor.ring.events.iter().filter(|event| event.kind == PARTED).count() as u64;
+        assert_eq!(sensor.count(Counter::RecordsHandedOn), parted);
+        (parted, sensor.count(Counter::RecordsSkipped))
+    };
+    let records = Config::replay(0).with_records(u32::MAX, 0);
+    assert_eq!(handed(Config::replay(0), 100), (0, 0), "nobody wants them");
+    assert_eq!(handed(records, 100), (32, 0));
+    let quota = 5 * size_of::<Event>() as u32;
+    assert_eq!(handed(Config { record_quota: quota, ..records }, 100), (5, 27));
+    // The 640 ms in which they give way are one coarse second or two.
+    let (parted, skipped) = handed(Config { record_rate: 4, ..records }, 100);
+    assert!((4..=8).contains(&parted) && parted + skipped == 32, "{parted} + {skipped}");
 }

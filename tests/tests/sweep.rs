@@ -1,13 +1,16 @@
 //! The sweep: each flow that ends is told once, at its time, and silence is judged once.
 
+use std::collections::BTreeSet;
+
 use sensor::{
     host::Host,
     sweep::{AtRest, Sweeper},
 };
 use sensor_common::{
     config::Config,
+    counters::Counter,
     engine::Seen,
-    event::Hook,
+    event::{Event, Hook},
     flow::{Extra, Flow},
     record::{Ending, Record},
     wire::Slice,
@@ -22,6 +25,10 @@ struct Bench {
     sweeper: Sweeper,
     told: Vec<(u64, Record)>,
     judged: Vec<(u64, u16)>,
+    /// Flows that gave way, on their way to the sweep.
+    handed: Vec<Event>,
+    /// Whether they get there at once.
+    prompt: bool,
     start: u64,
     now: u64,
 }
@@ -36,17 +43,37 @@ impl AtRest for Judge<'_> {
 
 impl Bench {
     fn new(buckets: u32) -> Self {
-        let host = Host::new(Config::replay(buckets - 1));
+        let host = Host::new(Config::replay(buckets - 1).with_records(u32::MAX, 0));
         let sweeper = Sweeper::new(buckets as usize, host.cpu());
         let start = Scenario::v4().syn().frames()[0].time;
-        Self { host, sweeper, told: Vec::new(), judged: Vec::new(), start, now: start }
+        Self {
+            host,
+            sweeper,
+            told: Vec::new(),
+            judged: Vec::new(),
+            handed: Vec::new(),
+            prompt: true,
+            start,
+            now: start,
+        }
     }
 
     fn show(&mut self, frames: &[Sent]) {
         for frame in frames {
             let seen = Seen { ifindex: 0, tag: 0, hook: Hook::Observer };
             self.host.observe(frame.time, &Slice::new(&frame.bytes, frame.bytes.len()), seen);
+            self.handed.extend(self.host.drain_parted());
+            if self.prompt {
+                self.take_over();
+            }
         }
+    }
+
+    /// Takes over what the engine has handed on so far.
+    fn take_over(&mut self) {
+        let since = (self.now - self.start) / SECOND;
+        let records = self.handed.drain(..).filter_map(|event| self.sweeper.parted(&event));
+        self.told.extend(records.map(|record| (since, record)));
     }
 
     /// Sweeps each second until so many have passed since the start.
@@ -143,8 +170,82 @@ fn a_new_connection_of_the_same_ports_is_another() {
         bench.show(&[frame]);
     }
     bench.until(100);
+    assert_eq!(bench.ends().iter().map(|end| end.2).collect::<Vec<_>>(), [Ending::Fin, Ending::Rst]);
+    assert_eq!(bench.missed(), 0);
+
+    // The same where nobody wants it to be handed on.
+    let mut bench = Bench::new(256);
+    bench.host = Host::new(Config::replay(255));
+    for frame in both(3_000) {
+        bench.until((frame.time - bench.start) / SECOND);
+        bench.show(&[frame]);
+    }
+    bench.until(100);
     assert_eq!(bench.ends().iter().map(|end| end.2).collect::<Vec<_>>(), [Ending::Rst]);
     assert_eq!(bench.missed(), 1);
+}
+
+/// Short connections that crowd one another out of 16 slots: each is told once, whether what the engine hands on gets to the sweep
+/// at once or late.
+#[test]
+fn connections_that_gave_way_are_told_too() {
+    for (prompt, pause) in [(true, 300), (false, 300), (true, 40), (false, 40), (false, 2_000)] {
+        let mut bench = Bench::new(2);
+        bench.prompt = prompt;
+        for port in 0..400 {
+            let start = Scenario::v4().port(2000 + port).after(u64::from(port) * pause);
+            let scenario = start.handshake().talk(1).client_fin().server_fin().ack();
+            for frame in scenario.frames() {
+                let second = (frame.time - bench.start) / SECOND;
+                if second > (bench.now - bench.start) / SECOND {
+                    bench.until(second);
+                    bench.take_over();
+                }
+                bench.show(&[frame]);
+            }
+        }
+        bench.until(2_000);
+        bench.take_over();
+        let ends = bench.ends();
+        let ports: BTreeSet<u16> = ends.iter().map(|(_, port, _)| *port).collect();
+        assert!(ends.iter().all(|(.., ending)| *ending == Ending::Fin), "{prompt} {pause}");
+        assert_eq!((ends.len(), ports.len(), bench.missed()), (400, 400, 0), "{prompt} {pause}");
+    }
+}
+
+/// A port that is used again within a second: a sweep sees none of the connections before the last.
+#[test]
+fn connections_of_one_port_are_told_one_by_one() {
+    for prompt in [true, false] {
+        let mut bench = Bench::new(256);
+        bench.prompt = prompt;
+        let once = |s: Scenario| s.reconnect().handshake().talk(1).client_fin().server_fin().ack().after(120);
+        for frame in (0..50).fold(Scenario::v4(), |s, _| once(s)).frames() {
+            let second = (frame.time - bench.start) / SECOND;
+            if second > (bench.now - bench.start) / SECOND {
+                bench.until(second);
+                bench.take_over();
+            }
+            bench.show(&[frame]);
+        }
+        bench.until(100);
+        bench.take_over();
+        let ends = bench.ends();
+        assert!(ends.iter().all(|(.., ending)| *ending == Ending::Fin), "{ends:?}");
+        let handed = bench.host.cpu().get(Counter::RecordsHandedOn);
+        assert_eq!((ends.len(), bench.missed()), (50, 0), "{prompt}: {handed} handed on");
+    }
+}
+
+/// What is not worth a record is not handed on, and what has been told is not told again.
+#[test]
+fn requests_that_crowd_out_requests_are_not_handed_on() {
+    let mut bench = Bench::new(1);
+    for port in 0..200 {
+        bench.show(&Scenario::v4().port(2000 + port).after(u64::from(port)).syn().frames());
+    }
+    assert_eq!(bench.host.cpu().get(Counter::RecordsHandedOn), 0);
+    assert_eq!(bench.missed(), 192);
 }
 
 #[test]

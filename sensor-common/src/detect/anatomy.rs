@@ -126,6 +126,8 @@ pub fn classify(flow: &Flow, packet: &Packet, at: Stamp) -> RstClass {
     let reset = flow.tails[0].reset.n > 0 || flow.tails[1].reset.n > 0;
     let gone = d.bits.any(Bits::FIN) || (flow.head.closed != 0 && reset);
     let outrun = outrun(flow, packet, at);
+    // Where bytes pass unseen, numbers that do not fit say nothing.
+    let unfit = if d.is_lossy() || r.is_lossy() { RstClass::Unjudged } else { RstClass::Nonconforming };
     // What was on its way when the flow was picked up may be answered too.
     let r_first = if flow.head.bits.any(HeadBits::HANDSHAKE) { r.isn } else { r.isn - UNKNOWN_WINDOW };
     if packet.flags.any(TcpFlags::ACK) {
@@ -164,7 +166,7 @@ pub fn classify(flow: &Flow, packet: &Packet, at: Stamp) -> RstClass {
             // Without a socket, again.
             RstClass::Stateless
         } else {
-            RstClass::Nonconforming
+            unfit
         };
     }
     if acked_lately(flow, packet.receiver(), packet.seq) {
@@ -187,5 +189,5 @@ pub fn classify(flow: &Flow, packet: &Packet, at: Stamp) -> RstClass {
     if d_known && r.flags.any(TcpFlags::ACK) && (within(packet.seq, r.ack, d.nxt) || packet.seq.0 == d.nxt.0) {
         return RstClass::Abort;
     }
-    RstClass::Nonconforming
+    unfit
 }

@@ -1,7 +1,12 @@
 //! How connections end: idle timers, abortive closes, answers that come too late. Labels for what is mostly benign, so that nobody
 //! takes it for an attack (detection catalogue §8).
 
-use super::{RstClass, Severity, anatomy::last_recorded, evidence::severity};
+use super::{
+    RstClass, Severity,
+    anatomy::last_recorded,
+    evidence::severity,
+    silence::{HALF_CLOSED, IDLE},
+};
 use crate::{
     flow::{Bits, Flow, HeadBits, TcpFlags, Watch},
     kind::Kind,
@@ -9,8 +14,6 @@ use crate::{
     time::whole_millis,
 };
 
-/// No device forgets a connection sooner than this (30 s).
-const IDLE: u32 = 29_296_875;
 /// A request that is followed by nothing for this long waits for something (1 s).
 const WAITING: u32 = 976_563;
 /// An application that has just received data and aborts has not read it (1 s).
@@ -37,16 +40,6 @@ pub fn reset(flow: &Flow, passage: &mut Passage) {
         return;
     }
     let (closed_d, closed_r) = (d.bits.any(Bits::FIN), r.bits.any(Bits::FIN));
-    if closed_d {
-        let kind = if closed_r {
-            Kind::RstInsteadOfLastAck
-        } else if r.nxt.after(d.ack) && r.data > 0 {
-            Kind::ResponseLostAfterClose
-        } else {
-            return;
-        };
-        return passage.second(kind, Rule::Fact);
-    }
     let Some(answered) = last_recorded(flow, passage.packet.receiver(), 1) else { return };
     let keep_alive = answered.len <= 1 && answered.seq.0 == r.nxt.0.wrapping_sub(1) && r.isn.before(answered.seq);
     // Counted back from now, which orders stamps as long as they hold.
@@ -54,7 +47,23 @@ pub fn reset(flow: &Flow, passage: &mut Passage) {
     let before = last_recorded(flow, passage.packet.receiver(), 2).map_or(answered.time, |segment| segment.time);
     let (asked, active) = (now.since(answered.time), now.since(d.last).min(now.since(before)));
     let gap = active.saturating_sub(asked);
-    if stateless && asked < now.since(d.last) && gap >= IDLE {
+    let first = stateless && asked < now.since(d.last);
+    if closed_d {
+        let lost = r.nxt.after(d.ack) && r.data > 0;
+        if first && gap >= HALF_CLOSED && (closed_r || lost) {
+            passage.finding.detail = [whole_millis(gap), 0];
+            return passage.second(Kind::HalfCloseTimeout, Rule::Oddity);
+        }
+        let kind = if closed_r {
+            Kind::RstInsteadOfLastAck
+        } else if lost {
+            Kind::ResponseLostAfterClose
+        } else {
+            return;
+        };
+        return passage.second(kind, Rule::Fact);
+    }
+    if first && gap >= IDLE {
         passage.finding.detail = [whole_millis(gap), 0];
         let kind = if keep_alive { Kind::KeepAliveRst } else { Kind::IdleThenRst };
         return passage.second(kind, Rule::Oddity);

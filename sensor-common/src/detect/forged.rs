@@ -105,7 +105,8 @@ fn history(flow: &Flow, passage: &mut Passage) {
     finding.evidence.add_if(ahead && elsewhere, Evidence::NONCONFORMING);
     let acked_before = r.flags.any(TcpFlags::ACK) && packet.seq.before(r.ack) && packet.seq.after(d.isn);
     let explained = is(finding, RstClass::Refused) || is(finding, RstClass::Stateless);
-    let stale = acked_before && !explained && !acked_lately(flow, packet.receiver(), packet.seq);
+    // An acknowledgment that was not seen may be what it answers.
+    let stale = acked_before && !explained && !r.is_lossy() && !acked_lately(flow, packet.receiver(), packet.seq);
     finding.evidence.add_if(stale, Evidence::STALE_SEQ);
 
     let last = &flow.tails[packet.sender()].reset;
@@ -115,14 +116,15 @@ fn history(flow: &Flow, passage: &mut Passage) {
     let fin = d.bits.any(Bits::FIN) || r.bits.any(Bits::FIN);
     let ahead = packet.seq.since(last.seq) > 2 && packet.seq.after(d.nxt) && packet.seq.since(r.ack) > 2;
     let answered = flow.tails[packet.receiver()].reset.n > 0;
-    let hedging = ahead && r.flags.any(TcpFlags::ACK) && !fin && !answered;
+    let hedging = ahead && r.flags.any(TcpFlags::ACK) && !fin && !answered && !d.is_lossy();
     // Lost data explains one reset ahead of its sender, not one ahead of another.
     finding.evidence.add_if(hedging, Evidence(Evidence::SEQ_CHANGE.0 | Evidence::NONCONFORMING.0));
     // With the flag clear the field says nothing (some stacks leave old numbers there), and so cannot disagree.
     let says = packet.flags.any(TcpFlags::ACK) && last.any(Reset::ACKED) && last.ack.0 != 0;
     let disagree = says && packet.ack.0 != last.ack.0;
     let impossible = !within(packet.ack, r.isn, r.nxt) || !within(last.ack, r.isn, r.nxt);
-    finding.evidence.add_if(disagree && r.bits.any(Bits::ISN) && impossible, Evidence::ACK_CHANGE);
+    let known = r.bits.any(Bits::ISN) && !r.is_lossy();
+    finding.evidence.add_if(disagree && known && impossible, Evidence::ACK_CHANGE);
 }
 
 /// Against the side's own headers: DSCP, DF, flow label, timestamps, window scale, source MAC.
@@ -135,11 +137,11 @@ fn headers(flow: &Flow, passage: &mut Passage) {
     }
     let stateless = is_stateless(finding);
     let v4 = flow.head.key.link.ip_version() == 4;
-    let tos = packet.tos & !3;
+    let [tos, own, other] = [packet.tos, d.tos, r.tos].map(|tos| tos & !End::MARKS);
     let df = packet.options.any(Options::DONT_FRAGMENT) != d.bits.any(Bits::DF);
     let label = packet.ipid != 0 && packet.ipid != d.ipid && packet.ipid != r.ipid;
     // Linux mirrors the TOS of what it answers without a socket, as that arrived there, and sets DF.
-    let foreign = !stateless && ((tos != d.tos && tos != r.tos) || if v4 { df } else { label });
+    let foreign = !stateless && ((tos != own && tos != other) || if v4 { df } else { label });
     finding.evidence.add_if(foreign, Evidence::TOS_DF);
     let agreed = d.bits.any(Bits::TIMESTAMPS) && r.bits.any(Bits::TIMESTAMPS);
     let missing = agreed && !stateless && !packet.options.any(Options::TIMESTAMPS);

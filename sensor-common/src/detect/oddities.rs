@@ -1,6 +1,9 @@
 //! Handshakes that no careful stack makes, and ports that are used again (detection catalogue §4, §6.4).
 
-use super::anatomy::{RstClass, last_recorded};
+use super::{
+    anatomy::{RstClass, last_recorded},
+    timewait::TIME_WAIT,
+};
 use crate::{
     flow::{Bits, Flow, HeadBits, TcpFlags, Watch, history::is_pure_ack},
     kind::Kind,
@@ -15,9 +18,6 @@ const SLAM: u32 = 4;
 
 /// A port that is used again within this is used again fast (5 s, in units of 2^20 ns).
 const FAST: u32 = 4768;
-
-/// Nobody keeps TIME_WAIT for longer (240 s).
-const TIME_WAIT: u32 = 228_882;
 
 /// What a handshake's segment has against it, before anything is learnt from it.
 #[inline(always)]
@@ -81,7 +81,17 @@ fn request(flow: &Flow, packet: &Packet, embryonic: bool, by_client: bool, now: 
     let age = millis(now).wrapping_sub(flow.head.closed);
     if flow.head.closed != 0 {
         let both = flow.head.how & 0x11 == 0x11;
-        return if other && both && age < FAST { Some((Kind::SynAfterClose, Rule::Fact)) } else { None };
+        // In between the answer tells of it, once it accepts: see `accepted_again`.
+        let untold = flow.head.how & 0x11 == 0 || age >= TIME_WAIT;
+        return if !other {
+            None
+        } else if both && age < FAST {
+            Some((Kind::SynAfterClose, Rule::Fact))
+        } else if untold && flow.head.bits.any(HeadBits::ESTABLISHED) {
+            Some((Kind::WsReusedPorts, Rule::Fact))
+        } else {
+            None
+        };
     }
     if !embryonic {
         // Once it is a client that lost its state; with yet another number it is hardly that.
@@ -107,7 +117,13 @@ fn beyond_fin(flow: &Flow, packet: &Packet) -> Option<(Kind, Rule)> {
     let r = &flow.ends[packet.receiver()];
     let beyond = packet.ack.since(r.nxt);
     let one = flow.tails[packet.receiver()].reset.class() != RstClass::SynSent as u8;
-    if one && r.bits.any(Bits::FIN) && packet.flags.any(TcpFlags::ACK) && beyond > 0 && beyond <= 0xffff {
+    if one
+        && !r.is_lossy()
+        && r.bits.any(Bits::FIN)
+        && packet.flags.any(TcpFlags::ACK)
+        && beyond > 0
+        && beyond <= 0xffff
+    {
         Some((Kind::AckBeyondFin, Rule::Fault))
     } else {
         None

@@ -5,7 +5,7 @@ use crate::{
     flow::{Bits, End, Flow, Reset, TcpFlags, Watch},
     kind::Kind,
     passage::{Passage, Rule},
-    time::Stamp,
+    time::{Stamp, whole_millis},
 };
 
 /// Resets of both sides within this (50 ms) are of one hand.
@@ -24,7 +24,7 @@ pub fn judge(flow: &Flow, passage: &mut Passage) {
     let class = passage.finding.class;
     let (kind, rule, detail) = if twin.n > 0 && at_once(flow, d, r, twin, class, stamp) {
         // No more than unusual: two applications may abort at once.
-        (Kind::RstBothEnds, Rule::Oddity, twin.at.since(r.nxt_at))
+        (Kind::RstBothEnds, Rule::Oddity, whole_millis(twin.at.since(r.nxt_at)))
     } else if flow.head.watch.any(Watch::EMBRYONIC) {
         let apart = origin::hops(packet.ttl).abs_diff(origin::hops(d.ttl));
         let far = apart >= 2 && origin::comparable(flow, d);
@@ -49,7 +49,7 @@ pub fn judge(flow: &Flow, passage: &mut Passage) {
     } else {
         return;
     };
-    passage.finding.detail[0] = detail;
+    passage.finding.detail = [detail, 0];
     let severe = severity(passage.finding.evidence.score()) as u8;
     if severe >= Severity::Warn as u8 || severe > rule as u8 - Rule::Fact as u8 {
         passage.second(kind, rule);

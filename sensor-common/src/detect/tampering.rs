@@ -308,7 +308,7 @@ pub fn event(flow: &Flow, extra: &Extra, index: u32, now: u64, verdict: &Verdict
     event.score = score;
     event.class = if view.reset.n > 0 { view.reset.class() } else { 255 };
     event.expected_ttl = c.ttl;
-    event.tos = c.tos;
+    event.tos = c.tos & !End::MARKS;
     event.mac = c.mac;
     event.detail = [u32::from(view.reset.n), u32::from(verdict.hops) << 16 | u32::from(verdict.ipid)];
     event.flow = *flow;

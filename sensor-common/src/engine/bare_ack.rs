@@ -26,6 +26,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             // The right number: somebody is there.
             flow.head.bits.set(HeadBits::COUNTED);
         }
+        self.refused(passage);
     }
 
     /// A reset that takes back a plain ACK. Not if it was made elsewhere: that comes first.

@@ -2,13 +2,13 @@
 
 use super::{Engine, Ring};
 use crate::{
-    detect::ecn,
+    detect::{ecn, requests},
     flow::Bits,
     kind::Kind,
     passage::{Passage, Rule},
     service::ServiceCounter,
     table::Storage,
-    time::{Clock, whole_millis},
+    time::{Clock, since_close, whole_millis},
     track,
 };
 
@@ -36,20 +36,30 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let sender = passage.packet.sender();
         let plain = ecn::retried_without(&flow.tails[(sender ^ 1) & 1], &flow.ends[(sender ^ 1) & 1]);
         let refused = ecn::was_refused(flow, sender);
+        let reset = flow.tails[sender & 1].reset.n > 0;
         let at = flow.tails[sender & 1].reset.at;
+        let first = since_close(passage.now, flow.head.first);
         let (_, r) = track::ends(flow, sender);
         let (asked, flags, requests) = (r.bits.any(Bits::ECN), r.flags, r.segments);
         if plain {
             r.bits.clear(Bits::ECN);
         }
-        if asked && plain && refused {
+        if asked && plain && (refused || !reset) {
             self.account(passage);
             let Some(service) = self.storage.service(passage.scratch) else { return };
-            if ecn::is_the_cause(service) {
+            let cause = ecn::is_the_cause(service);
+            if cause || refused {
                 passage.finding.about(passage.packet.segment(passage.stamp));
-                passage.finding.detail = [whole_millis(passage.stamp.since(at)), ecn::tally(service)];
-                passage.finding.name(Kind::EcnSynRst, Rule::Oddity);
+                let waited = if refused { whole_millis(passage.stamp.since(at)) } else { first };
+                passage.finding.detail = [waited, ecn::tally(service)];
                 passage.found = 1;
+            }
+            if cause {
+                passage.finding.name(if refused { Kind::EcnSynRst } else { Kind::EcnSynDrop }, Rule::Oddity);
+            } else if refused {
+                // Once it may be a port that was closed for a moment.
+                passage.finding.detail[1] = requests::ECN;
+                passage.finding.name(Kind::Rfc3360RstOnOption, Rule::Fact);
             }
             passage.count(ServiceCounter::EcnFailed, true);
         } else if requests == 1

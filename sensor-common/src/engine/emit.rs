@@ -120,7 +120,7 @@ fn fill(
 
 /// Copies word by word: a plain assignment becomes a call to a byte loop on the BPF target.
 #[inline(always)]
-fn copy<T: FromBytes + IntoBytes>(to: &mut T, from: &T) {
+pub(super) fn copy<T: FromBytes + IntoBytes>(to: &mut T, from: &T) {
     const { assert!(align_of::<T>() == 8) };
     let (to, from) = (core::ptr::from_mut(to).cast::<u64>(), core::ptr::from_ref(from).cast::<u64>());
     for i in 0..size_of::<T>() / 8 {

@@ -3,7 +3,7 @@
 use super::{Engine, NOTHING, Ring};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, anatomy::last_recorded, ecn, ending, handshake},
+    detect::{Evidence, RstClass, analysis::Rows, anatomy::last_recorded, ecn, ending, handshake, timewait},
     event::Hook,
     flow::{Bits, HeadBits, Side, TcpFlags, Watch, history::History},
     kind::Kind,
@@ -26,6 +26,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             Inserted::At(index, evicted) => {
                 if let Some(reason) = evicted {
                     self.cpu.count_reason(reason);
+                    if table::closed_lately(passage.scratch) {
+                        passage.index = index;
+                        self.evicted(passage);
+                    }
                 }
                 index
             }
@@ -119,7 +123,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
 
     #[inline(never)]
     pub(super) fn syn_ack(&mut self, passage: &mut Passage) {
-        let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
+        let Some(flow) = self.storage.flow(passage.index) else { return };
         let packet = &passage.packet;
         let (sender, receiver) = (packet.sender(), packet.receiver());
         // The answer to a SYN that was taken for a stray on a live flow: the connection is new after all.
@@ -130,15 +134,21 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             && request.end().0 == packet.ack.0
             && packet.ack.0 != flow.ends[receiver].isn.0.wrapping_add(1)
         {
-            track::renew(flow, extra, packet, passage.now);
+            self.renewed(passage);
+            let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
+            track::renew(flow, extra, &passage.packet, passage.now);
             track::resume(&mut flow.ends[receiver], &request);
             extra.history = History::alone(&flow.ends[receiver]).0;
         }
+        let Some(flow) = self.storage.flow(passage.index) else { return };
         // The answer to a SYN that was not seen, after the last connection's end.
         let other = flow.ends[sender].bits.any(Bits::ISN) && flow.ends[sender].isn.0 != passage.packet.seq.0;
         if flow.head.closed != 0 && !flow.head.watch.any(Watch::EMBRYONIC) && other {
+            self.renewed(passage);
+            let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
             track::renew(flow, extra, &passage.packet, passage.now);
         }
+        let Some(flow) = self.storage.flow(passage.index) else { return };
         if handshake::second_syn_ack(flow, passage) {
             passage.learn = NOTHING;
             let far = passage.finding.evidence.any(Evidence::TTL);
@@ -171,6 +181,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         passage.count(ServiceCounter::EcnGranted, granted);
         if first {
             self.ecn_answer(passage);
+            self.fate(passage);
             self.reuse(passage);
         }
     }
@@ -190,25 +201,34 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
         if d.bits.any(Bits::ISN) && d.isn.0 == packet.seq.0 {
             let counted = flow.head.bits.any(HeadBits::COUNTED);
-            if flow.head.watch.any(Watch::EMBRYONIC) {
+            let live = !flow.head.watch.any(Watch::EMBRYONIC);
+            if !live {
                 passage.finding.about(packet.segment(passage.stamp));
                 let before = d.segments.wrapping_sub(flow.tails[sender].reset.n as u32);
                 passage.finding.detail = [whole_millis(passage.stamp.since(d.last)), before];
                 passage.finding.name(Kind::SynRetryProfile, Rule::Fact);
                 passage.found = 1;
+                self.repeat(passage);
             }
             passage.requests = 1;
             passage.count(ServiceCounter::Syn, counted);
             passage.count(ServiceCounter::SynRetransmit, counted);
+            if live {
+                self.provoke(passage);
+            }
             return;
         }
+        passage.rows = if d.flags.0 == 0 { Rows(0) } else { Rows::REUSED_PORTS };
         if !flow.head.watch.any(Watch::EMBRYONIC) && flow.head.closed == 0 {
             // On a live connection it may be anybody's; if it is answered, the answer begins the new one.
             passage.learn = NOTHING;
-            return;
+            return self.provoke(passage);
         }
+        self.renewed(passage);
         if let Some((flow, extra)) = self.storage.whole(passage.index) {
-            track::renew(flow, extra, packet, passage.now);
+            let objections = timewait::objections(flow, &passage.packet, passage.now);
+            track::renew(flow, extra, &passage.packet, passage.now);
+            extra.doubt.marks = objections;
         }
     }
 

@@ -3,14 +3,14 @@
 use super::{Engine, NOTHING, Ring, Stage, emit::LOST};
 use crate::{
     counters::Counter,
-    detect::{Evidence, RstClass, ending, forged, races, tampering},
+    detect::{Evidence, RstClass, ending, forged, races, requests, silence, tampering},
     flow::{Bits, HeadBits, Reset, TcpFlags, Watch, history},
     kind::Kind,
     passage::{Passage, Rule},
     seq::SeqNumber,
     service::ServiceCounter,
     table::{self, Storage},
-    time::{Clock, Stamp, millis},
+    time::{Clock, Stamp, millis, whole_millis},
     track,
 };
 
@@ -24,17 +24,23 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// Judges a segment that is not routine, and lets the state learn what it may. Where there is more to do, what that is.
     #[inline(always)]
     pub fn go_on(&mut self, stage: Stage, passage: &mut Passage) -> Option<Stage> {
-        if let Stage::Tell = stage {
-            return self.tell_all(passage);
+        match stage {
+            Stage::Tell => return self.tell_all(passage),
+            Stage::Analysis => return self.analyse(passage),
+            Stage::Verdict => {
+                self.verdict(passage);
+                return Some(Stage::Analysis);
+            }
+            Stage::Reset | Stage::Handshake | Stage::Watched => {}
         }
-        passage.found = 0;
-        passage.also = 0;
+        passage.begin(0);
         self.take_time(passage);
         match stage {
             Stage::Reset => {
                 passage.learn = NOTHING;
                 self.chronicle(passage);
                 self.reset(passage);
+                return Some(Stage::Verdict);
             }
             Stage::Handshake => {
                 self.oddity(passage);
@@ -49,17 +55,15 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
                     self.follow(passage);
                 }
             }
-            Stage::Watched | Stage::Tell => {
+            Stage::Watched | Stage::Tell | Stage::Verdict | Stage::Analysis => {
                 self.oddity(passage);
                 self.chronicle(passage);
                 self.follow(passage);
+                self.silence(passage);
+                self.doubt(passage);
             }
         }
-        if passage.found != 0 || matches!(stage, Stage::Handshake) {
-            return Some(Stage::Tell);
-        }
-        self.finish(passage);
-        None
+        Some(Stage::Analysis)
     }
 
     /// Tells what was found, and again if there is a second finding about the same segment.
@@ -91,16 +95,6 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     fn finish_handshake(&mut self, passage: &mut Passage) {
         self.learn(passage);
         self.promote(passage);
-        if passage.service != 0 {
-            self.account(passage);
-        }
-        self.note(passage);
-    }
-
-    /// The state learns from the segment.
-    #[inline(always)]
-    fn finish(&mut self, passage: &mut Passage) {
-        self.learn(passage);
         if passage.service != 0 {
             self.account(passage);
         }
@@ -159,21 +153,39 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             flow.head.watch.set(Watch::reset(sender));
         } else if passage.finding.kind == Kind::DataAfterFin as u8 {
             flow.ends[sender].bits.set(Bits::FIN);
+        } else if passage.finding.kind == Kind::IdleThenSilence as u8 {
+            self.listen_on(passage);
         }
+        self.warn_again(passage);
     }
 
-    /// A reset: classify, judge, tell, remember. Nothing else of the state learns from it.
+    /// A reset: classify and judge. Nothing else of the state learns from it.
     #[inline(never)]
     fn reset(&mut self, passage: &mut Passage) {
         let Some(flow) = self.storage.flow(passage.index) else { return };
         forged::reset(flow, passage);
-        ending::reset(flow, passage);
+        self.ending(passage);
+    }
+
+    /// What a reset says beside its anatomy; it is told and remembered.
+    #[inline(always)]
+    fn verdict(&mut self, passage: &mut Passage) {
+        self.given_up(passage);
+        self.cut(passage);
         self.lane(passage);
         self.remember_reset(passage);
+        self.round(passage);
         self.taken_back(passage);
         self.race(passage);
         passage.count(ServiceCounter::Rst, true);
         passage.found = 1;
+    }
+
+    /// What a reset says of how its connection ended.
+    #[inline(never)]
+    fn ending(&mut self, passage: &mut Passage) {
+        let Some(flow) = self.storage.flow(passage.index) else { return };
+        ending::reset(flow, passage);
     }
 
     /// Names a reset that races another, or a handshake.
@@ -241,6 +253,11 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         finding.evidence = Evidence::CARRIED_ON;
         finding.name(Kind::RstSeqData, Rule::CarriedOn);
         passage.found = 1;
+        let gap = silence::before_reset(flow, sender);
+        if gap > 0 {
+            passage.finding.detail = [whole_millis(gap), whole_millis(passage.finding.delay)];
+            passage.second(Kind::IdleOneSideRst, Rule::Oddity);
+        }
     }
 
     /// Payload beyond a FIN.
@@ -281,6 +298,13 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             flow.head.closed = millis(passage.now) | 1;
         }
         passage.count(ServiceCounter::Fin, first);
+        if first && passage.found == 0 && requests::bleached(flow, &passage.packet) {
+            let data = flow.ends[side].data as u32;
+            passage.finding.about(passage.packet.segment(passage.stamp));
+            passage.finding.detail = [0, data];
+            passage.finding.name(Kind::EcnBleach, Rule::Fact);
+            passage.found = 1;
+        }
     }
 
     /// Counts for the flow's service what the passage has noted, if the flow is known to belong to one, and leaves the service's

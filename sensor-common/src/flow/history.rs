@@ -216,11 +216,9 @@ fn enter(history: &mut u64, wanted_code: &mut u32, code: u32, wanted: bool) {
     }
 }
 
-/// Notes payload that had been sent before.
+/// Notes payload that had been sent before, or a copy of it.
 #[inline(always)]
 pub fn note_repeated(flow: &Flow, extra: &mut Extra, sender: usize) {
-    let half = &mut extra.halves[sender & 1];
-    half.repeated = half.repeated.saturating_add(1);
     let originator = sender != flow.head.server() as usize;
     let mut history = History(extra.history);
     if !history.has(Letter::Repeated, originator) {

@@ -84,6 +84,8 @@ bit_set! {
         CLOSING = 32;
         /// A SYN was seen and nothing else. What lies in the other side's memory is an earlier flow's.
         ALONE = 64;
+        /// Something passed that its receiver must doubt, or that is not answered: see [`super::Doubt`].
+        DOUBTED = 128;
     }
 }
 
@@ -219,10 +221,9 @@ pub struct End {
     pub ipid_steps: u8,
     /// IP-ID steps of any other size, saturating: not a counter.
     pub ipid_jumps: u8,
-    /// TOS or traffic class, the ECN bits masked out.
+    /// TOS or traffic class; in place of the ECN bits [`End::MARKS`].
     pub tos: u8,
-    /// Window scale shift (RFC 7323 §2), as offered, in the low 4 bits; above them [`End::ZMAP`] and
-    /// [`End::SEVERAL`].
+    /// Window scale shift (RFC 7323 §2), as offered, in the low 4 bits; above them [`End::ZMAP`] and its like.
     pub wscale: u8,
     /// What is known of this side.
     pub bits: Bits,
@@ -237,8 +238,33 @@ pub struct End {
 impl End {
     /// Of [`End::wscale`], whose shift needs 4 bits only: it sent payload at more than one sequence number.
     pub const SEVERAL: u8 = 1 << 6;
+    /// Of [`End::tos`]: the ECN bits of all its segments with payload; before its SYN is answered, the SYN's rare options
+    /// ([`crate::wire::OptionList::rare`]).
+    pub const MARKS: u8 = 3;
     /// Of [`End::wscale`]: its SYN had the IP-ID that ZMap gives every probe.
     pub const ZMAP: u8 = 1 << 5;
+    /// Of [`End::wscale`]: the other side acknowledged bytes of it that were not seen, so that gaps in its numbers say nothing.
+    pub const LOSSY: u8 = 1 << 4;
+    /// Of [`End::wscale`]: the next segment must be seen by [`crate::detect::analysis`], plain or not.
+    pub const LOOK: u8 = 1 << 7;
+
+    /// Whether this side's cold state holds something that the next segment must see.
+    #[inline(always)]
+    pub const fn is_looked_at(&self) -> bool {
+        self.wscale & Self::LOOK != 0
+    }
+
+    /// Says whether it does.
+    #[inline(always)]
+    pub const fn look(&mut self, pending: bool) {
+        self.wscale = (self.wscale & !Self::LOOK) | (Self::LOOK * pending as u8);
+    }
+
+    /// Whether the sensor is known to see a part of this side's segments only.
+    #[inline(always)]
+    pub const fn is_lossy(&self) -> bool {
+        self.wscale & Self::LOSSY != 0
+    }
 }
 
 /// What is remembered of the resets in one side's name. Nothing else learns from them.

@@ -44,16 +44,27 @@ pub(super) const MAX_OPTIONS: usize = 40;
 #[repr(C)]
 pub struct OptionList {
     /// The options, with room behind them, so that a value can be read at every position without a further check.
-    bytes: [u8; MAX_OPTIONS + 6],
+    bytes: [u8; MAX_OPTIONS + 5],
     /// Bytes of the list that are there.
     end: u8,
     /// Bytes to skip to the next option.
     skip: u8,
+    /// Options that few requests carry, of a SYN: none of the constants is 0; more than one come to [`OptionList::OTHER`].
+    pub rare: u8,
+}
+
+impl OptionList {
+    /// Fast Open (RFC 7413).
+    pub const FAST_OPEN: u8 = 1;
+    /// Multipath TCP (RFC 8684).
+    pub const MULTIPATH: u8 = 2;
+    /// One that this parser does not know, or several rare ones.
+    pub const OTHER: u8 = 3;
 }
 
 impl Default for OptionList {
     fn default() -> Self {
-        Self { bytes: [0; MAX_OPTIONS + 6], end: 0, skip: 0 }
+        Self { bytes: [0; MAX_OPTIONS + 5], end: 0, skip: 0, rare: 0 }
     }
 }
 
@@ -108,10 +119,21 @@ pub(super) fn walk<F: Frame>(frame: &F, offset: usize, len: usize, packet: &mut 
                 packet.tsval = u32::from_be_bytes(value);
                 Options::TIMESTAMPS
             }
-            (34, _) => Options::FAST_OPEN,
+            (34, _) => {
+                list.rare |= OptionList::FAST_OPEN;
+                Options::FAST_OPEN
+            }
             (19 | 29, _) => Options::AUTH,
             (2 | 3 | 4 | 8, _) => Options::MALFORMED,
-            _ => Options(0),
+            (5, _) => Options(0),
+            (30, _) => {
+                list.rare |= OptionList::MULTIPATH;
+                Options(0)
+            }
+            _ => {
+                list.rare |= OptionList::OTHER;
+                Options(0)
+            }
         };
         packet.options.0 |= found.0;
     }

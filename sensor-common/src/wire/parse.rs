@@ -164,6 +164,7 @@ pub fn parse<F: Frame>(
     packet.mac = mac;
     packet.tsval = 0;
     packet.wscale = 0;
+    packet.list.rare = 0;
     if header_len > 20 {
         let at = payload.at + 20;
         if packet.flags.any(TcpFlags::SYN.with(TcpFlags::RST)) {

@@ -2,12 +2,16 @@
 
 use std::{
     io,
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use sensor_common::{counters::Cpu, event::Event, record::Record};
+use sensor_common::{
+    counters::{Counter, Cpu},
+    event::Event,
+    record::Record,
+};
 use tokio::sync::mpsc;
 
 use super::monotonic;
@@ -32,8 +36,8 @@ pub(super) enum Swept {
 
 /// The thread that sweeps. It ends when this is dropped or asked for its account.
 pub(super) struct Records {
-    /// Dropped to end the thread.
-    stop: Sender<()>,
+    /// Flows that gave way. The thread ends when nobody can send any more.
+    parted: SyncSender<Box<Event>>,
     thread: JoinHandle<Account>,
 }
 
@@ -44,32 +48,45 @@ struct Account {
     found: u64,
     told: u64,
     lost: u64,
+    /// Records of flows that gave way and were handed on.
+    parted: u64,
 }
 
 impl Records {
     /// Sweeps a table whose counters are still at zero; what it finds arrives in the queue, and records where they are `wanted`.
     pub(super) fn start(table: Table, wanted: bool) -> io::Result<(Self, mpsc::Receiver<Swept>)> {
         let (queue, swept) = mpsc::channel(QUEUE);
-        let (stop, stopped) = channel();
+        let (parted, parting) = sync_channel(QUEUE);
         let thread =
-            std::thread::Builder::new().name("sweep".into()).spawn(move || sweep(&table, &queue, &stopped, wanted))?;
-        Ok((Self { stop, thread }, swept))
+            std::thread::Builder::new().name("sweep".into()).spawn(move || sweep(&table, &queue, &parting, wanted))?;
+        Ok((Self { parted, thread }, swept))
     }
 
-    /// Sweeps once more, then ends. What to add to the report needs the final counters.
+    /// Where flows go that gave way before they were told of.
+    pub(super) fn parted(&self) -> SyncSender<Box<Event>> {
+        self.parted.clone()
+    }
+
+    /// Sweeps once more, then ends; nobody else may still have [`Records::parted`]. What to add to the report needs the final counters.
     pub(super) fn end(self) -> impl FnOnce(&Cpu) -> Option<String> {
-        drop(self.stop);
+        drop(self.parted);
         let account = self.thread.join().ok();
         move |cpu| account.and_then(|account| account.tell(cpu))
     }
 }
 
-fn sweep(table: &Table, queue: &mpsc::Sender<Swept>, stopped: &Receiver<()>, wanted: bool) -> Account {
-    let mut account =
-        Account { sweeper: Sweeper::new(table.buckets(), &Cpu::default()), wanted, found: 0, told: 0, lost: 0 };
+fn sweep(table: &Table, queue: &mpsc::Sender<Swept>, parting: &Receiver<Box<Event>>, wanted: bool) -> Account {
+    let mut account = Account {
+        sweeper: Sweeper::new(table.buckets(), &Cpu::default()),
+        wanted,
+        found: 0,
+        told: 0,
+        lost: 0,
+        parted: 0,
+    };
     let (mut rest, mut ended) = (Findings::default(), Vec::new());
     loop {
-        let last = stopped.recv_timeout(ROUND) != Err(RecvTimeoutError::Timeout);
+        let last = gather(parting, &mut account, &mut ended);
         account.sweeper.sweep(table, monotonic(), &mut rest, &mut ended);
         account.found += rest.0.len() as u64;
         let found = rest.0.drain(..).map(|event| Swept::Found(Box::new(event)));
@@ -85,9 +102,33 @@ fn sweep(table: &Table, queue: &mpsc::Sender<Swept>, stopped: &Receiver<()>, wan
     }
 }
 
+/// Takes in flows that gave way, for a round. Whether it was the last.
+fn gather(parting: &Receiver<Box<Event>>, account: &mut Account, ended: &mut Vec<Record>) -> bool {
+    let end = Instant::now() + ROUND;
+    loop {
+        match parting.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(event) => {
+                let record = account.sweeper.parted(&event);
+                account.parted += u64::from(record.is_some());
+                ended.extend(record);
+            }
+            Err(error) => return error == RecvTimeoutError::Disconnected,
+        }
+        if ended.len() >= QUEUE || Instant::now() >= end {
+            return false;
+        }
+    }
+}
+
 impl Account {
     fn tell(&self, cpu: &Cpu) -> Option<String> {
-        let missed = if self.wanted { format!("; records_missed {}", self.sweeper.missed(cpu)) } else { String::new() };
+        let missed = if self.wanted {
+            let (parted, missed) = (self.parted, self.sweeper.missed(cpu));
+            let skipped = cpu.get(Counter::RecordsSkipped);
+            format!("; of flows that gave way {parted}, skipped {skipped}, records_missed {missed}")
+        } else {
+            String::new()
+        };
         (self.wanted || self.found > 0).then(|| {
             format!(
                 "sweep: told {} + lost to a slow reader {}, {} of them findings at rest{missed}",

@@ -4,7 +4,7 @@
 entries! {
     SynBareAckMatch: Info to Warn, "a plain ACK answers a SYN: half-open since an earlier one" {
         meaning: "A plain ACK, with the right number and without SYN, answers a SYN: the server, or a box before it, already holds a half-open entry from an earlier SYN, whose SYN-ACK did not arrive.",
-        evidence: "The acknowledgment is the client's initial number plus one. Warn after a repeated SYN; info after the first one. Detail: milliseconds since the last SYN; SYNs so far.",
+        evidence: "The acknowledgment is the client's initial number plus one. Warn after a repeated SYN; info after the first one.",
         causes: &["the first SYN-ACK was lost or filtered on its way back", "a load balancer or firewall with broken firmware"],
         benign: &["a stack that acknowledges a SYN before it answers it", "a SYN-ACK that was not seen: then the client's ACK is", "both sides ask at once"],
         next: &["Capture on the far side of the load balancer or firewall: was the first SYN-ACK sent?", "Look for an asymmetric route: does the way back pass a firewall that never saw the SYN?", "Ask for the firmware's state of the device that answers for the server."],
@@ -12,13 +12,13 @@ entries! {
     }
     SynBareAckThenRst: Warn to Warn, "that half-open entry was given up" {
         meaning: "The half-open entry was given up: a reset with the plain ACK's numbers and window.",
-        evidence: "The reset repeats the plain ACK's numbers. Detail: milliseconds since the plain ACK; the service's other handshakes with ECN, if this one asked for it: how many worked in the upper 16 bits, of how many in the lower.",
+        evidence: "The reset repeats the plain ACK's numbers.",
         benign: &["a connection that came about and was aborted", "a reset that is suspicious itself is told as such"],
         ..SynBareAckMatch
     }
     SynBareAckStale: Notice to Warn, "a plain ACK with old numbers answers a SYN" {
         meaning: "A plain ACK with numbers of an older connection answers a SYN: a challenge ACK, or TIME_WAIT. The client's reset clears it.",
-        evidence: "The acknowledgment is not the client's. Notice; warn if a reset of the client has not cleared it. Detail: milliseconds since the old connection's end, if known; the client's resets so far.",
+        evidence: "The acknowledgment is not the client's. Notice; warn if a reset of the client has not cleared it.",
         causes: &["the client uses a port again that the server still remembers", "an address translator has given the port to somebody else"],
         benign: &["ports that are used again and accepted at once"],
         next: &["Turn over ports more slowly: reuse connections (keep-alive, pools), or add ports, addresses, server ports.", "Compare how long the hosts, and NATs or firewalls between them, keep closed connections.", "Leave TIME_WAIT as long as it is: shortening it is the worst of the remedies."],
@@ -30,7 +30,7 @@ entries! {
     }
     SynRetryProfile: Info to Info, "a SYN was repeated" {
         meaning: "A SYN was repeated with the same initial sequence number.",
-        evidence: "Detail: milliseconds since the side's last segment; SYNs before.",
+        evidence: "The initial sequence number is that of the SYN before.",
         causes: &["a SYN, or its answer, was lost or filtered", "the server is slow"],
         benign: &["a copy of the SYN made on the way"],
         next: &["Which of the two was lost? Capture on the far side."],
@@ -38,7 +38,7 @@ entries! {
     }
     EcnNotTheCause: Info to Info, "a handshake with ECN failed where nearly all work" {
         meaning: "The failed handshake asked for ECN, but most others of the service that did so worked: it is not ECN.",
-        evidence: "Told with `syn-bare-ack-then-rst`: 3 or more others worked, and 80 % or more of all. Detail: as there.",
+        evidence: "Told with `syn-bare-ack-then-rst`: 3 or more others worked, and 80 % or more of all.",
         causes: &["whatever broke this handshake, not ECN"],
         benign: &["a service with fewer handshakes with ECN"],
         next: &["Look elsewhere: the finding beside it says where."],
@@ -46,7 +46,7 @@ entries! {
     }
     EcnSynRst: Notice to Notice, "SYNs with ECN are reset, without it they work" {
         meaning: "A SYN with ECN was reset, and the retry without it answered.",
-        evidence: "Less than 20 % of the service's handshakes with ECN work, of 5 or more. Detail: milliseconds from the reset to the answer; the service's other handshakes with ECN, packed as for `syn-bare-ack-then-rst`.",
+        evidence: "Less than 20 % of the service's handshakes with ECN work, of 5 or more.",
         causes: &["an old firewall that takes ECE and CWR for an attack"],
         benign: &["a port that was closed for a moment: others with ECN work"],
         next: &["Which firewall on the way takes ECE and CWR for an attack? Or turn ECN off towards it."],
@@ -126,7 +126,7 @@ entries! {
     }
     TwReuseOk: Info to Info, "a port is used again and accepted" {
         meaning: "A port was used again and accepted, within 240 s of the last connection's end.",
-        evidence: "The tombstone of the connection before. Detail: milliseconds since its end.",
+        evidence: "The tombstone of the connection before.",
         causes: &["a client with a high rate of connections"],
         benign: &["it is harmless itself"],
         next: &["Nothing, unless others fail: reuse connections."],
@@ -134,7 +134,7 @@ entries! {
     }
     SynAfterClose: Info to Info, "a port is used again within 5 s" {
         meaning: "A SYN came within 5 s of both FINs of the connection of the same ports.",
-        evidence: "Both FINs, then the SYN. Detail: milliseconds since the end.",
+        evidence: "Both FINs, then the SYN.",
         ..TwReuseOk
     }
     Rfc5961SynOnEst: Info to Notice, "a SYN on a live connection" {
@@ -147,7 +147,7 @@ entries! {
     }
     Rfc5961RstInWindow: Info to Warn, "a reset in the window, but not exact" {
         meaning: "The reset lies in the receiver's window but is not exact: a modern receiver challenges it instead of closing.",
-        evidence: "Told beside a reset on a live connection without FIN. Info; warn for the third with another number within 10 s, unless `rst-seq-change` says so already. Detail: bytes from what the receiver waits for, signed; resets before.",
+        evidence: "Told beside a reset on a live connection without FIN. Info; warn for the third with another number within 10 s, unless `rst-seq-change` says so already.",
         causes: &["a sender whose last data was lost", "a blind attack that has guessed the window"],
         benign: &["a reset whose data was lost before it"],
         next: &["Did a challenge ACK follow, and was it answered? Any kernel since 2012 sends one (RFC 5961).", "Filter spoofed sources at the edge (BCP 38), or protect long connections by TCP-AO, MD5 or GTSM."],
@@ -155,13 +155,13 @@ entries! {
     }
     Rfc5961RstOutOfWindow: Info to Info, "a reset outside of the window" {
         meaning: "The reset lies outside of the receiver's window, which ignores it.",
-        evidence: "Told beside a reset on a live connection without FIN. Detail: bytes from what the receiver waits for, signed; resets before.",
+        evidence: "Told beside a reset on a live connection without FIN.",
         benign: &["answers without a socket to each of many segments"],
         ..Rfc5961RstInWindow
     }
     RstBruteForce: Alert to Alert, "resets that try one number after another" {
         meaning: "Resets outside of the window with many numbers: somebody guesses.",
-        evidence: "Ten with different numbers within 10 s of each other. Detail: bytes from what the receiver waits for, signed; resets before.",
+        evidence: "Ten with different numbers within 10 s of each other.",
         causes: &["a blind attack on this connection"],
         next: &["Where do they come from: which TTL, which interface?", "Filter spoofed sources at the edge (BCP 38), or protect long connections by TCP-AO, MD5 or GTSM."],
         ..Rfc5961RstInWindow

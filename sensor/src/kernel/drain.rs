@@ -1,6 +1,6 @@
 //! Draining the ring: never waits for anybody who reads what it found.
 
-use std::time::Duration;
+use std::{sync::mpsc::SyncSender, time::Duration};
 
 use aya::maps::{MapData, RingBuf};
 use bytes::{Bytes, BytesMut};
@@ -19,7 +19,8 @@ const QUEUE: usize = 32_768;
 /// Room in the queue that mild events leave to severe ones.
 const RESERVED: usize = QUEUE / 4;
 
-/// What became of the events that the kernel submitted: received = queued + dropped + undecodable.
+/// What became of the events that the kernel submitted: received = queued + dropped + undecodable. Flows that gave way are
+/// counted apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
     /// Taken out of the ring.
@@ -30,6 +31,10 @@ pub struct Drained {
     pub dropped: u64,
     /// Not of this agent's layout.
     pub undecodable: u64,
+    /// Flows that gave way, taken out of the ring.
+    pub parted: u64,
+    /// Those of them that the sweep was too busy to take.
+    pub parted_dropped: u64,
 }
 
 /// The reader of the ring.
@@ -37,16 +42,21 @@ pub struct Drain {
     ring: AsyncFd<RingBuf<MapData>>,
     arena: BytesMut,
     queue: mpsc::Sender<Bytes>,
+    parted: SyncSender<Box<Event>>,
     drained: Drained,
 }
 
 impl Drain {
-    /// A drain of this ring, and the queue in which its records arrive. Must be called within a tokio runtime.
-    pub fn new(ring: RingBuf<MapData>) -> std::io::Result<(Self, mpsc::Receiver<Bytes>)> {
+    /// A drain of this ring, and the queue in which its events arrive; flows that gave way go to `parted`. Must be called within a
+    /// tokio runtime.
+    pub fn new(
+        ring: RingBuf<MapData>,
+        parted: SyncSender<Box<Event>>,
+    ) -> std::io::Result<(Self, mpsc::Receiver<Bytes>)> {
         let (queue, records) = mpsc::channel(QUEUE);
         // SAFETY: the ring owns its descriptor and keeps it open and the same for as long as it lives.
         let ring = unsafe { AsyncFd::register(ring) }.map_err(std::io::Error::from)?;
-        let drain = Self { ring, arena: BytesMut::new(), queue, drained: Drained::default() };
+        let drain = Self { ring, arena: BytesMut::new(), queue, parted, drained: Drained::default() };
         Ok((drain, records))
     }
 
@@ -67,9 +77,14 @@ impl Drain {
 
     /// Takes out what is there now; how many records.
     pub fn empty(&mut self) -> u64 {
-        let before = self.drained.received;
-        let Self { ring, arena, queue, drained } = self;
+        let before = self.drained.received + self.drained.parted;
+        let Self { ring, arena, queue, parted, drained } = self;
         while let Some(record) = ring.get_mut().next() {
+            if let Some(flow) = Event::parted(&record) {
+                drained.parted += 1;
+                drained.parted_dropped += u64::from(parted.try_send(Box::new(flow)).is_err());
+                continue;
+            }
             drained.received += 1;
             let Some(event) = Event::decode(&record) else {
                 drained.undecodable += 1;
@@ -87,7 +102,7 @@ impl Drain {
                 Err(_) => drained.dropped += 1,
             }
         }
-        drained.received - before
+        drained.received + drained.parted - before
     }
 
     /// The account so far.

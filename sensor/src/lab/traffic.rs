@@ -99,8 +99,8 @@ impl Pair {
         read_end(one)
     }
 
-    /// Makes the client's end disappear without a packet, as if its power had failed.
-    pub fn vanish_client(self) -> io::Result<()> {
+    /// Makes the client's end disappear without a packet, as if its power had failed; the server's end is left, and knows nothing.
+    pub fn vanish_client(self) -> io::Result<TcpStream> {
         let on: libc::c_int = 1;
         // A socket under repair sends nothing, not even when it is closed.
         // SAFETY: `on` is of the stated length and outlives the call.
@@ -114,7 +114,7 @@ impl Pair {
             )
         };
         match result {
-            0 => Ok(()),
+            0 => Ok(self.server),
             _ => Err(io::Error::last_os_error()),
         }
     }

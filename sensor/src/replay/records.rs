@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use sensor_common::record::Record;
+use sensor_common::{event::Event, record::Record};
 
 use crate::{
     host::Host,
@@ -42,6 +42,11 @@ impl Records {
         self.next = time + ROUND;
         self.sweeper.sweep(host, time, &mut self.rest, &mut self.ended);
         self.tell(reporter)
+    }
+
+    /// Takes over a flow that gave way.
+    pub(super) fn part(&mut self, event: &Event) {
+        self.ended.extend(self.sweeper.parted(event));
     }
 
     /// Tells of all that is left.

@@ -172,12 +172,12 @@ pub(super) fn long(finding: &Finding<'_>, bit: Evidence) -> String {
 }
 
 /// Hops with their noun.
-pub(super) fn hops(n: u8) -> String {
+pub(crate) fn hops(n: u8) -> String {
     if n == 1 { "1 hop".to_owned() } else { format!("{n} hops") }
 }
 
 /// A duration for people.
-pub(super) fn ms(duration: Duration) -> String {
+pub(crate) fn ms(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds >= 120.0 {
         format!("{:.0} min", seconds / 60.0)

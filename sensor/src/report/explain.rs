@@ -11,7 +11,7 @@ use super::{
     wrap::wrapped,
 };
 
-pub(super) use what::capital;
+pub(crate) use what::capital;
 
 pub(super) mod cut;
 mod next;
@@ -41,6 +41,7 @@ pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -
     if let Some(service) = who::service(finding) {
         paragraph(out, paint, "service", &service)?;
     }
+    numbers(out, paint, finding)?;
     table::write(out, paint, finding)?;
     for (i, step) in next::steps(finding).iter().enumerate() {
         paragraph(out, paint, if i == 0 { "next" } else { "" }, &format!("{}. {step}", i + 1))?;
@@ -51,17 +52,25 @@ pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -
 /// The block of a finding that accuses nobody.
 fn tell(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, story: &Story) -> io::Result<()> {
     paragraph(out, paint, "what", &story.what)?;
-    for (i, negative) in story.not.iter().enumerate() {
+    let idle = not::idle_timeout(finding);
+    for (i, negative) in idle.iter().chain(&story.not).enumerate() {
         paragraph(out, paint, if i == 0 { "not" } else { "" }, negative)?;
     }
     if let Some(service) = who::service(finding) {
         paragraph(out, paint, "service", &service)?;
     }
+    numbers(out, paint, finding)?;
     table::write(out, paint, finding)?;
     for (i, step) in story.next.iter().enumerate() {
         paragraph(out, paint, if i == 0 { "next" } else { "" }, &format!("{}. {step}", i + 1))?;
     }
     writeln!(out)
+}
+
+/// The numbers beside a finding, named as in its JSON line.
+fn numbers(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -> io::Result<()> {
+    let all: Vec<String> = finding.numbers().fields().map(|(name, value)| format!("{name} {value}")).collect();
+    if all.is_empty() { Ok(()) } else { paragraph(out, paint, "numbers", &all.join(", ")) }
 }
 
 /// The evidence with its weights, what speaks against included, and their sum.
@@ -93,7 +102,7 @@ fn points(half_points: i32) -> String {
 }
 
 /// A labelled paragraph, wrapped at spaces.
-fn paragraph(out: &mut impl Write, paint: Paint, label: &str, text: &str) -> io::Result<()> {
+pub(crate) fn paragraph(out: &mut impl Write, paint: Paint, label: &str, text: &str) -> io::Result<()> {
     write!(out, "  {}", paint.bold(format_args!("{label:<LABEL$}").to_string()))?;
     wrapped(out, text, LABEL + 2, WIDTH)
 }

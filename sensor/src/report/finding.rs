@@ -11,9 +11,13 @@ use sensor_common::{
 };
 
 use super::{Cast, Place, WallClock};
+use crate::catalogue::numbers::Detail;
 
 /// Beyond this age a stamp may have wrapped since the last activity, so that idle time is unknown.
 const STAMPS_HOLD: Duration = Duration::from_secs(2100);
+
+/// No device forgets a connection that was active this recently.
+pub(super) const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A TTL and what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +61,12 @@ pub struct Row {
     pub segment: Segment,
     /// Its part.
     pub mark: Mark,
+}
+
+impl Row {
+    fn is_reset(&self) -> bool {
+        self.segment.flags.any(TcpFlags::RST)
+    }
 }
 
 /// An event with all that follows from it.
@@ -126,9 +136,13 @@ impl<'a> Finding<'a> {
         }
         let steady = rows.last().is_some_and(|row| keeps_time(row.segment.time, event.time));
         let age = Duration::from_nanos(u64::from(millis(event.time).wrapping_sub(event.flow.head.first)) << 20);
+        let active = |cause: Stamp| rows.iter().rfind(|row| cause.after(row.segment.time) && !row.is_reset());
         let cause = trigger.filter(|(_, sure)| *sure).map_or(suspect, |(trigger, _)| trigger);
-        let active =
-            rows.iter().map(|row| row.segment).rfind(|s| cause.time.after(s.time) && !s.flags.any(TcpFlags::RST));
+        // Whether or not the numbers say so, the reset may answer what came after a silence.
+        let asked = active(cause.time).filter(|row| row.side != side);
+        let silent = asked.and_then(|asked| Some((active(asked.segment.time)?, asked.segment.time)));
+        let silent = silent.filter(|(before, asked)| between(before.segment.time, *asked) >= SHORTEST_TIMEOUT);
+        let active = silent.map(|(before, _)| before).or_else(|| active(cause.time)).map(|row| row.segment);
         Self {
             event,
             kind,
@@ -164,6 +178,11 @@ impl<'a> Finding<'a> {
     /// The flow within this run, as a name.
     pub fn flow_id(&self) -> u64 {
         u64::from(self.event.flow_index) << 32 | u64::from(self.event.flow.head.first)
+    }
+
+    /// The numbers beside it.
+    pub fn numbers(&self) -> Detail {
+        Detail { kind: self.kind, detail: self.event.detail }
     }
 
     /// Whether the evidence has any of `bits`.

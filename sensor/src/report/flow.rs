@@ -13,7 +13,7 @@ use sensor_common::{
 };
 use serde::Serialize;
 
-use super::{Cast, Place, WallClock, json::SCHEMA, rfc3339};
+use super::{Cast, Place, WallClock, evidence::ms, json::SCHEMA, rfc3339};
 
 /// A record in words. Who asked is named first, by guess where no SYN was seen.
 pub struct Told<'a> {
@@ -56,6 +56,10 @@ struct Half {
     /// Modulo 2^32.
     bytes: u32,
     repeated: u16,
+    reordered: u16,
+    /// Bytes.
+    skipped: u32,
+    unseen: u16,
     rtt_us: Option<u64>,
 }
 
@@ -68,8 +72,9 @@ struct Findings {
 
 impl From<Total> for Half {
     fn from(total: Total) -> Self {
-        let Total { segments, data, bytes, repeated, rtt } = total;
-        Self { segments, data_segments: data, bytes, repeated, rtt_us: (rtt > 0).then_some(rtt / 1000) }
+        let Total { segments, data, bytes, repeated, reordered, skipped, unseen, rtt } = total;
+        let rtt_us = (rtt > 0).then_some(rtt / 1000);
+        Self { segments, data_segments: data, bytes, repeated, reordered, skipped, unseen, rtt_us }
     }
 }
 
@@ -115,6 +120,11 @@ impl<'a> Told<'a> {
             text
         });
         write!(out, "{far}")?;
+        for (what, [asked, answered]) in losses([asked, answered]) {
+            if asked > 0 || answered > 0 {
+                write!(out, "  {what} {asked} / {answered}")?;
+            }
+        }
         if record.findings != [0, 0] {
             let [mild, severe] = record.findings;
             write!(out, "  findings {severe} severe, {mild} mild")?;
@@ -161,9 +171,19 @@ impl<'a> Told<'a> {
     }
 }
 
-/// A side's round trip in milliseconds, where it is known.
+/// What was lost or late, of both sides.
+pub fn losses(totals: [Total; 2]) -> [(&'static str, [u32; 2]); 4] {
+    [
+        ("repeated", totals.map(|total| total.repeated.into())),
+        ("reordered", totals.map(|total| total.reordered.into())),
+        ("skipped", totals.map(|total| total.skipped)),
+        ("unseen", totals.map(|total| total.unseen.into())),
+    ]
+}
+
+/// A side's round trip, where it is known.
 pub fn rtt(total: Total) -> Option<String> {
-    (total.rtt > 0).then(|| format!("{:.1} ms", total.rtt as f64 / 1e6))
+    (total.rtt > 0).then(|| ms(Duration::from_nanos(total.rtt)))
 }
 
 /// Nanoseconds in the unit that suits them.

@@ -10,6 +10,7 @@ use sensor_common::{
 use serde::Serialize;
 
 use super::{Finding, Mark, rfc3339};
+use crate::catalogue::numbers::Detail;
 
 /// Version of the objects: fields may be added within one, nothing else.
 pub(crate) const SCHEMA: u32 = 1;
@@ -48,6 +49,7 @@ struct Object<'a> {
     min_rtt_us: Option<u64>,
     age_us: u64,
     idle_us: Option<u64>,
+    detail: Detail,
     held_back: u32,
     service: Service,
     roles: Roles,
@@ -129,6 +131,7 @@ fn object<'a>(finding: &Finding<'a>) -> Object<'a> {
         min_rtt_us: finding.min_rtt.map(micros),
         age_us: micros(finding.age),
         idle_us: finding.idle.map(micros),
+        detail: finding.numbers(),
         held_back: event.held_back,
         service: Service {
             established: event.service.established,

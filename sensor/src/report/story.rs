@@ -11,10 +11,14 @@ use super::{
 use crate::catalogue::{entry, plain};
 
 mod bare_ack;
+mod doubt;
 mod ecn;
 mod ending;
 mod handshake;
+mod performance;
+mod requests;
 mod rfc5961;
+mod silence;
 
 /// What a kind says for itself, where it is not about who made a segment.
 pub(super) struct Story {
@@ -56,9 +60,18 @@ impl Story {
 
 /// The story of a finding, if its kind has one.
 pub(super) fn of(finding: &Finding<'_>) -> Option<Story> {
-    [ending::story, bare_ack::story, ecn::story, handshake::story, rfc5961::story]
-        .iter()
-        .find_map(|story| story(finding))
+    let stories = [
+        ending::story,
+        bare_ack::story,
+        doubt::story,
+        ecn::story,
+        handshake::story,
+        performance::story,
+        requests::story,
+        rfc5961::story,
+        silence::story,
+    ];
+    stories.iter().find_map(|story| story(finding))
 }
 
 /// A finding in a few words, and whether they accuse somebody.
@@ -69,6 +82,14 @@ pub(super) fn line(finding: &Finding<'_>) -> (String, bool) {
 /// Milliseconds for people.
 fn after(millis: u32) -> String {
     ms(Duration::from_millis(millis.into()))
+}
+
+/// The silence that a finding is about, in seconds, as timeouts are told.
+fn gap(finding: &Finding<'_>) -> String {
+    match finding.event.detail[0] {
+        millis @ ..120_000 => after(millis),
+        millis => format!("{} s", millis / 1_000),
+    }
 }
 
 /// How long the previous connection of the same ports has been over, where that is known.

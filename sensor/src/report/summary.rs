@@ -7,7 +7,7 @@ use std::{
 
 use sensor_common::{
     counters::{Counter, Cpu},
-    detect::Severity,
+    detect::{Severity, analysis::Rows},
     kind::Kind,
 };
 
@@ -50,8 +50,14 @@ impl Tally {
     }
 }
 
-/// Writes the summary. `notes` are lines of the caller's own.
-pub(super) fn write(out: &mut impl Write, tally: &Tally, cpu: &Cpu, notes: &[String]) -> io::Result<()> {
+/// Writes the summary, with Wireshark's rows where `analysis` is asked for. `notes` are lines of the caller's own.
+pub(super) fn write(
+    out: &mut impl Write,
+    tally: &Tally,
+    cpu: &Cpu,
+    analysis: bool,
+    notes: &[String],
+) -> io::Result<()> {
     let get = |counter| cpu.get(counter);
     writeln!(
         out,
@@ -83,11 +89,17 @@ pub(super) fn write(out: &mut impl Write, tally: &Tally, cpu: &Cpu, notes: &[Str
     let sign = if matched == accounted { "=" } else { "\u{2260}" };
     let submitted = get(Counter::Submitted);
     writeln!(out, "matched {matched} {sign} submitted {submitted} + ring full {full} + held back {held}")?;
+    if analysis {
+        writeln!(out, "segments by Wireshark's tcp.analysis:")?;
+        for (n, id) in cpu.analysis.iter().zip(Rows::IDS) {
+            writeln!(out, "  {n:>8}  {id}")?;
+        }
+    }
     notes.iter().try_for_each(|note| writeln!(out, "{note}"))
 }
 
 /// A number and its noun.
-pub(super) fn count(n: u64, noun: &str) -> String {
+pub(crate) fn count(n: u64, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 

@@ -1,6 +1,6 @@
 //! `sensor flows` beside a running sensor, and records of connections that end.
 
-use std::{process::Stdio, thread, time::Duration};
+use std::{collections::BTreeSet, process::Stdio, thread, time::Duration};
 
 use sensor::lab::{
     Family,
@@ -64,4 +64,28 @@ fn flows_live_and_end() {
     let (code, _, stderr) = output(&["flows", "--pid", &pid]);
     assert_eq!(code, Some(2));
     assert!(stderr.starts_with("sensor: no running sensor found") && stderr.lines().count() == 1, "{stderr}");
+}
+
+/// More connections than the table has slots: those that give way are told through the ring, each once.
+#[test]
+fn connections_that_gave_way_are_told() {
+    let Some(lab) = lab() else { return };
+    let arguments = ["-i", WAN, "--records", "--flows", "64", "--output", "json"];
+    let mut attached = Running::attach(lab.server().netns(), &arguments);
+    let mut ports = BTreeSet::new();
+    for _ in 0..100 {
+        let mut pair = lab.connect(Family::V4).unwrap();
+        ports.insert(u64::from(pair.client_port().unwrap()));
+        pair.exchange().unwrap();
+    }
+    thread::sleep(Duration::from_secs(8));
+    attached.signal(libc::SIGTERM);
+    assert_eq!(attached.end(Duration::from_secs(5)).code(), Some(0));
+    let (stdout, stderr) = (attached.stdout.text(), attached.stderr.text());
+    let records = stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut told: Vec<u64> =
+        records.filter(|record| record["type"] == "flow").map(|flow| flow["client_port"].as_u64().unwrap()).collect();
+    told.sort_unstable();
+    assert_eq!(told, ports.into_iter().collect::<Vec<_>>(), "{stderr}");
+    assert!(stderr.contains("records: handed on ") && stderr.contains("records_missed 0"), "{stderr}");
 }

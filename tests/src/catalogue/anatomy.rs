@@ -145,7 +145,10 @@ fn rebooted_client(s: Scenario) -> Scenario {
         .expect(finding("rst-after-challenge").info())
         .after(1000)
         .reconnect()
-        .handshake()
+        .syn()
+        .expect(finding("ws-reused-ports").info())
+        .synack()
+        .ack()
         .talk(2)
 }
 

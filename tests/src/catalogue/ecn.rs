@@ -14,7 +14,8 @@ cases! {
 
 /// A SYN that asks for ECN.
 pub(super) const ECN_SYN: TcpFlags = TcpFlags::SYN.with(TcpFlags::ECE).with(TcpFlags::CWR);
-const GRANT: TcpFlags = SYN_ACK.with(TcpFlags::ECE);
+/// A SYN-ACK that grants it.
+pub(super) const GRANT: TcpFlags = SYN_ACK.with(TcpFlags::ECE);
 
 /// A whole connection with ECN from another port.
 fn worked(s: Scenario, port: u16) -> Scenario {

@@ -75,7 +75,10 @@ fn rerouted_by_one(s: Scenario) -> Scenario {
         .rst(|p| p)
         .expect(finding("rst-abort").info().evidence(&["ttl-weak-mismatch"]))
         .reconnect()
-        .handshake()
+        .syn()
+        .expect(finding("ws-reused-ports").info())
+        .synack()
+        .ack()
         .talk(2)
 }
 

@@ -121,6 +121,15 @@ impl Draft {
         self.with(|p| p.options = options.to_vec())
     }
 
+    /// Timestamps of this value among the options that it has, which a SYN of Linux has second.
+    pub fn timestamp(self, value: u32) -> Self {
+        self.with(|p| {
+            if let Some(at) = p.options.windows(2).position(|kind| kind == [8, 10]) {
+                p.options[at + 2..at + 6].copy_from_slice(&value.to_be_bytes());
+            }
+        })
+    }
+
     /// No TCP options.
     pub fn bare(self) -> Self {
         self.options(&[])

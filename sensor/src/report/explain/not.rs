@@ -1,17 +1,12 @@
 //! What it is not: only what the data rule out.
 
-use std::time::Duration;
-
 use sensor_common::{
     detect::{Evidence, RstClass},
     flow::{HeadBits, TcpFlags},
     kind::Kind,
 };
 
-use crate::report::{Finding, evidence::ms};
-
-/// No device forgets a connection that was active this recently.
-const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::report::{Finding, evidence::ms, finding::SHORTEST_TIMEOUT};
 
 /// The explanations that this finding excludes, each with its reason.
 pub(super) fn ruled_out(finding: &Finding<'_>) -> Vec<String> {
@@ -21,13 +16,14 @@ pub(super) fn ruled_out(finding: &Finding<'_>) -> Vec<String> {
         .collect()
 }
 
-fn idle_timeout(finding: &Finding<'_>) -> Option<String> {
+/// Not for its age: no device forgets a connection that was active a moment before.
+pub(super) fn idle_timeout(finding: &Finding<'_>) -> Option<String> {
     if !finding.suspect.flags.any(TcpFlags::RST) && finding.kind != Kind::TtlFinMismatch {
         return None;
     }
     let idle = finding.idle.filter(|idle| *idle < SHORTEST_TIMEOUT)?;
     Some(format!(
-        "An idle timeout (flow-age-vs-idle): the connection was {} old and active {} before.",
+        "An idle timeout (flow-age-vs-idle): the connection was {} old, and the last gap was {}.",
         ms(finding.age),
         ms(idle)
     ))

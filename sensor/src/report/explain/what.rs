@@ -194,7 +194,7 @@ fn name_of(finding: &Finding<'_>) -> String {
 }
 
 /// With a capital letter.
-pub(in crate::report) fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

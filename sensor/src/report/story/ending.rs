@@ -2,29 +2,8 @@
 
 use sensor_common::kind::Kind;
 
-use super::{Story, after};
-use crate::report::{Finding, explain::capital};
-
-/// Idle timeouts of common devices: seconds, and what has them. Sources: vendors' documentation, see docs/detections.md.
-const TIMEOUTS: [(u32, &str); 12] = [
-    (30, "nf_flowtable"),
-    (60, "many proxies and load balancers"),
-    (240, "Azure load balancer or NAT"),
-    (300, "F5 BIG-IP"),
-    (350, "AWS NLB, NAT gateway or Network Firewall"),
-    (600, "GCP firewall"),
-    (900, "VMware NSX, closing"),
-    (1_200, "GCP Cloud NAT, Huawei USG"),
-    (1_800, "Juniper SRX"),
-    (3_600, "Cisco ASA, PAN-OS, FortiGate, Check Point"),
-    (7_200, "VMware NSX gateway"),
-    (43_200, "VMware NSX distributed firewall"),
-];
-
-/// The device whose timeout a gap has just passed: by at most 2 s or 2 %.
-fn timeout(seconds: u32) -> Option<(u32, &'static str)> {
-    TIMEOUTS.into_iter().find(|(limit, _)| (*limit..=limit + (limit / 50).max(2)).contains(&seconds))
-}
+use super::{Story, after, gap};
+use crate::report::{Finding, explain::capital, timeouts};
 
 pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
     let kind = finding.kind;
@@ -34,9 +13,8 @@ pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
     let window = "Overload: the window of a reset says nothing about load.";
     Some(match kind {
         Kind::IdleThenRst => {
-            let known = timeout(finding.event.detail[0] / 1000).map_or_else(String::new, |(limit, who)| {
-                format!(" {limit} s is the idle timeout of {who}.")
-            });
+            let span = gap(finding);
+            let known = timeouts::established(finding);
             Story::of(kind, format!("idle for {span}, then the first segment was rejected"))
                 .what(format!(
                     "The connection was idle for {span}; the first segment after that found no connection at {name}, or at \
@@ -95,18 +73,4 @@ pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
         ]),
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::timeout;
-
-    #[test]
-    fn a_gap_just_past_a_timeout_is_recognised() {
-        assert_eq!(timeout(350).map(|(limit, _)| limit), Some(350));
-        assert_eq!(timeout(352).map(|(limit, _)| limit), Some(350));
-        assert_eq!(timeout(349), None);
-        assert_eq!(timeout(3_650).map(|(limit, _)| limit), Some(3_600));
-        assert_eq!(timeout(5_000), None);
-    }
 }

@@ -1,0 +1,101 @@
+//! From findings to incidents: what is going on, since when, who does it, and to how many. Sans I/O: time comes with the findings.
+//!
+//! Findings that a device on the way explains are one incident, whomever it speaks for; others belong together by kind and service.
+//! Mild findings open none. Memory is bounded: [`MAX_INCIDENTS`] are open at a time, and [`MAX_FLOWS`] connections are told apart;
+//! what is beyond that is counted.
+
+use std::collections::BTreeMap;
+
+use sensor_common::detect::Severity;
+
+use crate::report::Finding;
+
+mod causes;
+mod facts;
+mod subject;
+mod words;
+
+pub use causes::{Cause, Weighed, weigh};
+pub use facts::{Constant, Facts};
+pub use subject::{Device, Place, Subject, Topic};
+pub use words::headline;
+pub(crate) use words::{line, write};
+
+/// Incidents that are open at a time.
+pub const MAX_INCIDENTS: usize = 1024;
+/// Connections that all open incidents together tell apart.
+pub const MAX_FLOWS: usize = 1 << 17;
+/// An incident without a finding for so long is over: 10 minutes in nanoseconds.
+pub const QUIET: u64 = 600 * 1_000_000_000;
+
+/// Milder findings open no incident.
+pub const LEAST: Severity = Severity::Notice;
+
+/// What belongs together.
+#[derive(Debug)]
+pub struct Incident {
+    /// What it is about.
+    pub subject: Subject,
+    /// All that is known of it.
+    pub facts: Facts,
+}
+
+/// Groups findings.
+#[derive(Debug, Default)]
+pub struct Correlator {
+    open: BTreeMap<Subject, Facts>,
+    /// Connections told apart so far.
+    flows: usize,
+    unplaced: u64,
+    /// When to look for those that are over.
+    due: u64,
+}
+
+impl Correlator {
+    /// Adds a finding. Its incident in a line, where that has just grown to 10 connections, 100, and so on.
+    pub fn add(&mut self, finding: &Finding<'_>) -> Option<String> {
+        if finding.severity < LEAST {
+            return None;
+        }
+        let subject = Subject::of(finding);
+        if self.open.len() >= MAX_INCIDENTS && !self.open.contains_key(&subject) {
+            self.unplaced += 1;
+            return None;
+        }
+        let facts = self.open.entry(subject).or_default();
+        let grown = facts.add(finding, self.flows < MAX_FLOWS);
+        self.flows += usize::from(grown);
+        let flows = facts.flows();
+        let landmark = flows >= 10 && flows == 10_u64.pow(flows.ilog10());
+        (grown && landmark).then(|| headline(&subject, facts))
+    }
+
+    /// Ends the incidents that have been quiet for [`QUIET`] at `now`, nanoseconds since the epoch: the worst first. Looks no more
+    /// than once a second.
+    pub fn close(&mut self, now: u64) -> Vec<Incident> {
+        if now < self.due {
+            return Vec::new();
+        }
+        self.due = now + 1_000_000_000;
+        let over = |facts: &mut Facts| facts.last.saturating_add(QUIET) <= now;
+        self.take(|_, facts| over(facts))
+    }
+
+    /// Ends all of them: the worst first.
+    pub fn finish(&mut self) -> Vec<Incident> {
+        self.take(|_, _| true)
+    }
+
+    /// Findings that found no room.
+    pub const fn unplaced(&self) -> u64 {
+        self.unplaced
+    }
+
+    fn take(&mut self, which: impl FnMut(&Subject, &mut Facts) -> bool) -> Vec<Incident> {
+        let mut over: Vec<_> =
+            self.open.extract_if(.., which).map(|(subject, facts)| Incident { subject, facts }).collect();
+        self.flows -= over.iter().map(|incident| incident.facts.told_apart()).sum::<usize>();
+        over.sort_by_key(|i| std::cmp::Reverse((i.facts.worst, i.facts.flows(), i.facts.findings)));
+        over
+    }
+}

@@ -1,0 +1,213 @@
+//! What is known of an incident, gathered finding by finding.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use sensor_common::{
+    detect::{Confidence, RstClass, Severity},
+    event::ServiceSnapshot,
+    flow::{HeadBits, TcpFlags},
+    kind::Kind,
+};
+
+use crate::report::Finding;
+
+/// Services, and peers, that are named; more are counted.
+const NAMED: usize = 16;
+/// Connections that are named.
+const EXAMPLES: usize = 4;
+
+/// Whether a value was always the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Constant<T> {
+    /// Never seen.
+    #[default]
+    None,
+    /// Always this one.
+    One(T),
+    /// Not always the same.
+    Many,
+}
+
+impl<T: PartialEq + Copy> Constant<T> {
+    fn see(&mut self, value: T) {
+        *self = match *self {
+            Self::None => Self::One(value),
+            Self::One(before) if before == value => Self::One(value),
+            _ => Self::Many,
+        };
+    }
+}
+
+/// A connection that was hit.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// In whose name the suspect came.
+    pub src: SocketAddr,
+    /// Whom it was addressed to.
+    pub dst: SocketAddr,
+    /// How a report names the finding.
+    pub reference: String,
+}
+
+/// All that is known of an incident.
+#[derive(Debug)]
+pub struct Facts {
+    /// Nanoseconds since the epoch.
+    pub first: u64,
+    /// The same of the latest.
+    pub last: u64,
+    /// Findings, by kind.
+    pub kinds: BTreeMap<Kind, u64>,
+    /// All of them.
+    pub findings: u64,
+    /// The most severe.
+    pub worst: Severity,
+    /// The surest.
+    pub sure: Confidence,
+    /// Of each service its latest counts.
+    pub services: BTreeMap<SocketAddr, ServiceSnapshot>,
+    /// Peers of these services.
+    pub peers: BTreeSet<IpAddr>,
+    /// The first ones.
+    pub examples: Vec<Example>,
+    /// Suspects that were resets.
+    pub resets: u64,
+    /// Resets by their anatomy.
+    pub classes: BTreeMap<&'static str, u64>,
+    /// Resets whose window is 0.
+    pub zero_windows: u64,
+    /// Findings with each piece of evidence.
+    pub evidence: BTreeMap<&'static str, u64>,
+    /// Suspects that followed a FIN of either side.
+    pub after_fin: u64,
+    /// Raw windows of the suspects.
+    pub window: Constant<u16>,
+    /// Their IP identifications.
+    pub ipid: Constant<u16>,
+    /// Shortest and longest time without a segment before resets of established connections.
+    pub idle: Option<[Duration; 2]>,
+    /// Other handshakes with ECN to the service: worked, of all.
+    pub ecn: Option<[u32; 2]>,
+    flows: HashSet<u64>,
+    /// Findings of connections that could not be told apart.
+    untold: u64,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            worst: Severity::Info,
+            sure: Confidence::None,
+            first: 0,
+            last: 0,
+            kinds: BTreeMap::new(),
+            findings: 0,
+            services: BTreeMap::new(),
+            peers: BTreeSet::new(),
+            examples: Vec::new(),
+            resets: 0,
+            classes: BTreeMap::new(),
+            zero_windows: 0,
+            evidence: BTreeMap::new(),
+            after_fin: 0,
+            window: Constant::None,
+            ipid: Constant::None,
+            idle: None,
+            ecn: None,
+            flows: HashSet::new(),
+            untold: 0,
+        }
+    }
+}
+
+impl Facts {
+    /// Adds a finding. `room` says whether one more connection may be told apart; whether that was needed is returned.
+    pub(super) fn add(&mut self, finding: &Finding<'_>, room: bool) -> bool {
+        let Finding { event, suspect, .. } = finding;
+        if self.findings == 0 {
+            self.first = finding.time;
+        }
+        self.last = self.last.max(finding.time);
+        self.findings += 1;
+        *self.kinds.entry(finding.kind).or_default() += 1;
+        self.worst = self.worst.max(finding.severity);
+        self.sure = self.sure.max(finding.confidence);
+        let server = event.flow.head.server();
+        if self.services.len() < NAMED || self.services.contains_key(&finding.cast.end(server)) {
+            self.services.insert(finding.cast.end(server), event.service);
+        }
+        if self.peers.len() < NAMED {
+            self.peers.insert(finding.cast.end(server.other()).ip());
+        }
+        let reset = suspect.flags.any(TcpFlags::RST);
+        self.resets += u64::from(reset);
+        self.zero_windows += u64::from(reset && suspect.win == 0);
+        if let Some(class) = event.rst_class().filter(|class| *class != RstClass::Unjudged) {
+            *self.classes.entry(class.kind().id()).or_default() += 1;
+        }
+        for (id, _) in event.evidence.pieces() {
+            *self.evidence.entry(id).or_default() += 1;
+        }
+        self.after_fin += u64::from(finding.seen(TcpFlags::FIN));
+        self.window.see(suspect.win);
+        self.ipid.see(suspect.ipid);
+        let established = event.flow.head.bits.any(HeadBits::ESTABLISHED);
+        if let Some(idle) = finding.idle.filter(|_| reset && established) {
+            let [least, most] = self.idle.unwrap_or([idle; 2]);
+            self.idle = Some([least.min(idle), most.max(idle)]);
+        }
+        if matches!(finding.kind, Kind::SynBareAckThenRst | Kind::EcnSynRst) {
+            let [worked, all] = [event.detail[1] >> 16, event.detail[1] & 0xffff];
+            // Later ones count the incident's own failures, which are what is to be explained.
+            let better = self.ecn.is_none_or(|[w, a]| u64::from(worked) * u64::from(a) > u64::from(w) * u64::from(all));
+            self.ecn = if better && all > 0 { Some([worked, all]) } else { self.ecn };
+        }
+        let known = self.flows.contains(&finding.flow_id());
+        if !known && self.examples.len() < EXAMPLES {
+            let (src, dst) = (finding.src(), finding.dst());
+            self.examples.push(Example { src, dst, reference: finding.reference() });
+        }
+        if known {
+            return false;
+        }
+        if room {
+            self.flows.insert(finding.flow_id());
+        } else {
+            self.untold += 1;
+        }
+        room
+    }
+
+    /// Connections that were hit, at least.
+    pub fn flows(&self) -> u64 {
+        self.flows.len() as u64 + u64::from(self.untold > 0)
+    }
+
+    /// Whether there are more than [`Facts::flows`] says.
+    pub const fn more(&self) -> bool {
+        self.untold > 1
+    }
+
+    pub(super) fn told_apart(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Findings of a kind.
+    pub fn of(&self, kind: Kind) -> u64 {
+        self.kinds.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// Findings with a piece of evidence, by its id.
+    pub fn with(&self, id: &str) -> u64 {
+        self.evidence.get(id).copied().unwrap_or_default()
+    }
+
+    /// How long it has been going on.
+    pub fn lasted(&self) -> Duration {
+        Duration::from_nanos(self.last.saturating_sub(self.first))
+    }
+}

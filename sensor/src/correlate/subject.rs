@@ -1,0 +1,87 @@
+//! What findings have in common.
+
+use std::net::SocketAddr;
+
+use sensor_common::{detect::tampering::Stage, event::Hook, kind::Kind};
+
+use crate::{
+    catalogue::{entry, family},
+    report::Finding,
+};
+
+/// A device as its packets show it: where they were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Device {
+    /// Where its packets were seen.
+    pub hook: Place,
+    /// Routers between it and the sensor; none if its TTLs fit no device on the way.
+    pub hops: Option<u8>,
+    /// What its TTLs begin with; 0 if they are made up.
+    pub initial_ttl: u8,
+}
+
+/// An interface, and the direction through it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Interface index; 0 in a capture without one.
+    pub ifindex: u32,
+    /// On the way out.
+    pub outgoing: bool,
+}
+
+/// What happens to a service's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// Packets that did not come from their claimed senders.
+    Forged,
+    /// Connections are cut off near their beginning.
+    CutOff,
+    /// Findings of this kind, and of those that go with it.
+    Kind(Kind),
+}
+
+/// What an incident is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// Somebody who speaks in others' names.
+    Device(Device),
+    /// The same thing at one service: address and port of the server.
+    Service(SocketAddr, Topic),
+}
+
+impl Subject {
+    pub(super) fn of(finding: &Finding<'_>) -> Self {
+        if !finding.elsewhere() {
+            return Self::Service(finding.cast.end(finding.event.flow.head.server()), Topic::of(finding.kind));
+        }
+        let hook =
+            Place { ifindex: finding.event.flow.head.key.link.ifindex, outgoing: finding.event.hook() == Hook::Egress };
+        Self::Device(if finding.plausible() {
+            Device { hook, hops: Some(finding.made.hops), initial_ttl: finding.made.initial() }
+        } else {
+            Device { hook, hops: None, initial_ttl: 0 }
+        })
+    }
+}
+
+impl Topic {
+    fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::RstNonconforming => Self::Forged,
+            Kind::SynBareAckThenRst => Self::Kind(Kind::SynBareAckMatch),
+            Kind::SynBareAckStaleConfirmed => Self::Kind(Kind::SynBareAckStale),
+            kind if Stage::of(kind).is_some() => Self::CutOff,
+            kind if matches!(family(kind), "distance" | "forged") => Self::Forged,
+            kind => Self::Kind(kind),
+        }
+    }
+
+    /// In a few words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forged => "packets that did not come from their claimed senders",
+            Self::CutOff => "connections are cut off near their beginning",
+            Self::Kind(kind) => entry(kind).brief,
+        }
+    }
+}
