@@ -2,7 +2,7 @@
 
 use core::{
     hint::black_box,
-    intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd},
+    intrinsics::{AtomicOrdering, atomic_xadd},
 };
 
 use aya_ebpf::{
@@ -67,18 +67,34 @@ pub(crate) fn test_time() -> u64 {
 /// Buckets, flows and services in array maps.
 pub(crate) struct Maps;
 
+impl Maps {
+    #[inline(always)]
+    fn step(tag: &mut u32, step: u32) {
+        // SAFETY: an aligned word of a map element.
+        unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::Relaxed }>(tag, step) };
+    }
+}
+
 impl Storage for Maps {
     #[inline(always)]
     fn bucket(&mut self, index: u32) -> Option<&mut Bucket> {
-        // SAFETY: array elements live as long as the program. Other CPUs may write them too: tags change by compare-and-swap
+        // SAFETY: array elements live as long as the program. Other CPUs may write them too: tags change in [`Self::swap_tag`]
         // alone, and everything else is judged as what it is, one CPU's view.
         BUCKETS.get_ptr_mut(index).map(|bucket| unsafe { &mut *bucket })
     }
 
     #[inline(always)]
     fn swap_tag(tag: &mut u32, old: u32, new: u32) -> bool {
-        // SAFETY: an aligned word of a map element.
-        unsafe { atomic_cxchg::<u32, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(tag, old, new).1 }
+        // By addition, since kernels before 5.12 have no compare-and-swap: who finds the sum as hoped has won, alone, for any
+        // other sum has somebody else's step in it. The others take theirs back.
+        let step = new.wrapping_sub(old);
+        Self::step(tag, step);
+        // SAFETY: an aligned word of a map element; volatile because other CPUs write it too.
+        let won = unsafe { (&raw const *tag).read_volatile() } == new;
+        if !won {
+            Self::step(tag, step.wrapping_neg());
+        }
+        won
     }
 
     #[inline(always)]

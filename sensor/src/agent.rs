@@ -43,6 +43,7 @@ use crate::{
     observe::{Board, Observer, Source},
     report::{PacketFile, Reporter, Style, WallClock},
     seal::{Needs, seal},
+    systemd::Manager,
 };
 
 /// How long the reader of stdout may take to let the last lines go.
@@ -86,9 +87,11 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     // Whoever names a pattern asks for what comes later.
     let hot_plug = options.keep_caps || wanted.patterns().is_some();
     let mut needs = Needs { hot_plug, read: options.loaded.folder().into_iter().collect(), ..Needs::default() };
+    let mut watched = Vec::new();
     for attached in agent.attach(wanted, options.mode.into())? {
         needs.clsact |= attached.is_clsact();
         warn(&format!("watching {attached}"));
+        watched.push(attached.to_string());
     }
     agent.seal = Some(needs);
     if let Some(cause) = observer.deaf() {
@@ -98,12 +101,17 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         warn(&format!("metrics at http://{address}/metrics"));
     }
     agent.observer = Some(observer);
+    // Before the agent gives up its rights, as all that opens something.
+    let manager = Manager::find();
+    manager.ready(&format!("watching {}", watched.join("; ")));
     let duration = options.duration.map(Duration::from_secs);
     agent.watch(&runtime, options.report.style(), packets, async {
         tokio::select! {
             () = signals.wait() => {}
             () = after(duration) => {}
+            () = manager.alive() => {}
         }
+        manager.stopping();
     })
 }
 

@@ -1,6 +1,7 @@
 //! The kernel side of the agent: load the object, attach it, read what it has to say.
 
 mod attach;
+mod compat;
 mod drain;
 mod error;
 mod ethtool;
@@ -13,7 +14,10 @@ mod privilege;
 mod readings;
 mod table;
 
-use std::{borrow::Borrow, sync::Arc};
+use std::{
+    borrow::{Borrow, Cow},
+    sync::Arc,
+};
 
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
@@ -103,6 +107,8 @@ pub struct Kernel {
     config: Config,
     clsact: bool,
     attached: Vec<attach::Links>,
+    /// What the kernel lacks, told with each attachment.
+    lacks: Vec<&'static str>,
 }
 
 const XDP: &str = "sensor_xdp";
@@ -113,6 +119,7 @@ impl Kernel {
     /// Loads for a live interface: secret hash keys, the kernel's own clocks, rate limits.
     pub fn load(options: &Options) -> Result<Self, KernelError> {
         privilege::check()?;
+        privilege::check_version()?;
         let mut config = Config::live(secret()?, bucket_mask(options.flows), options.ring_bytes);
         if options.records {
             config = config.with_records(options.ring_bytes, RECORD_RATE);
@@ -121,10 +128,16 @@ impl Kernel {
         config.vlan_in_key = !options.ignore_vlans as u8;
         config.gtsm_ports = options.gtsm_ports;
         config.gtsm_hops = options.gtsm_hops;
-        config.clock = privilege::clock_source()? as u8;
         config.rates = [options.rate, options.rate, 0, 0];
         config.flow_findings = options.per_connection;
-        let kernel = Self::load_with(config, options.ring_bytes)?;
+        // Before the first program.
+        privilege::raise_memlock();
+        let clock = compat::clock_source()?;
+        config.clock = clock as u8;
+        let mut kernel = Self::load_with(config, options.ring_bytes)?;
+        if clock == ClockSource::Fine {
+            kernel.lacks.push(compat::NO_COARSE_CLOCK);
+        }
         Ok(Self { clsact: options.clsact, ..kernel })
     }
 
@@ -135,6 +148,7 @@ impl Kernel {
         let other = privilege::environment(OBJECT_VARIABLE)
             .map(|path| std::fs::read(&path).map_err(|cause| KernelError::Object { path: path.into(), cause }))
             .transpose()?;
+        let object = compat::fitting(other.as_deref().unwrap_or(OBJECT));
         let mut ebpf = EbpfLoader::new()
             .override_global("CONFIG", config.as_bytes(), true)
             .map_max_entries("BUCKETS", buckets)
@@ -143,7 +157,7 @@ impl Kernel {
             .map_max_entries("SERVICES", config.service_mask + 1)
             .map_max_entries("EVENTS", ring_bytes)
             .verifier_log_level(VerifierLogLevel::STATS)
-            .load(other.as_deref().unwrap_or(OBJECT))
+            .load(&object)
             .map_err(KernelError::load)?;
         let xdp: &mut Xdp = program(&mut ebpf, XDP)?;
         xdp.load().map_err(KernelError::program)?;
@@ -161,7 +175,8 @@ impl Kernel {
             let fd = own(tc.fd())?;
             enter(&mut ebpf, "TC_STAGES", stage, &fd)?;
         }
-        Ok(Self { ebpf, config, clsact: false, attached: Vec::new() })
+        let lacks = if matches!(object, Cow::Borrowed(_)) { Vec::new() } else { vec![compat::NO_FRAGS] };
+        Ok(Self { ebpf, config, clsact: false, attached: Vec::new(), lacks })
     }
 
     /// What the program was told.
@@ -172,7 +187,8 @@ impl Kernel {
     /// Attaches both hooks to an interface, in the best way that it allows, and says which that was.
     pub fn attach(&mut self, interface: &str, mode: Mode) -> Result<Attached, KernelError> {
         let how = attach::How { mode, both_directions: self.config.both_directions != 0, clsact: self.clsact };
-        let (links, attached) = attach::attach(&mut self.ebpf, interface, how).map_err(attach::explained)?;
+        let (links, mut attached) = attach::attach(&mut self.ebpf, interface, how).map_err(attach::explained)?;
+        attached.notes.extend(self.lacks.iter().map(|lack| lack.to_string()));
         self.attached.push(links);
         Ok(attached)
     }

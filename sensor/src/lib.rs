@@ -22,5 +22,6 @@ pub mod schema;
 pub mod seal;
 pub mod status;
 pub mod sweep;
+pub mod systemd;
 #[cfg(feature = "trace")]
 mod trace;

@@ -9,6 +9,7 @@ pub mod pair;
 pub mod random;
 pub mod reference;
 pub mod scenario;
+pub mod wire;
 
 /// Whether the tests may load programs and make namespaces; a loud word where they may not.
 pub fn root() -> bool {

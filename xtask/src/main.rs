@@ -6,6 +6,7 @@ mod bench;
 mod build_ebpf;
 mod demo;
 mod disasm;
+mod dist;
 mod lint;
 mod packages;
 mod privilege;
@@ -14,6 +15,7 @@ mod prometheus;
 mod steps;
 mod test;
 mod tidy;
+mod vm_test;
 mod workspace;
 
 use std::ffi::OsString;
@@ -58,6 +60,14 @@ enum Verb {
     },
     /// Measures nanoseconds a packet of the kernel programs and of the engine on the host; needs root
     Bench(bench::Options),
+    /// Makes what an operator installs, in target/dist: static binary, completions, manual pages, Debian package
+    Dist {
+        /// From a debug build, then installed and tried, as `test` does
+        #[arg(long)]
+        check: bool,
+    },
+    /// Boots Debian's kernels in qemu and runs there what the kernel matters to
+    VmTest(vm_test::Options),
     /// Prints the disassembly of a committed object
     Disasm {
         /// The object's name without `.bpf.o`
@@ -87,6 +97,9 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Tidy => tidy::tidy(&workspace),
         Verb::Demo { args } => demo::demo(&workspace, &args),
         Verb::Bench(options) => bench::bench(&workspace, &options),
+        Verb::Dist { check: false } => dist::dist(&workspace),
+        Verb::Dist { check: true } => dist::check(&workspace),
+        Verb::VmTest(options) => vm_test::vm_test(&workspace, &options),
         Verb::Disasm { object } => disasm::disasm(&workspace, &object),
     }
 }

@@ -14,6 +14,9 @@ const FOR_TESTS: &[&str] = &["iproute2"];
 /// What some tests call; they say so when it is not there.
 pub(crate) const OPTIONAL: &[&str] = &["nftables", "ethtool", "tshark"];
 
+/// What boots other kernels; without it that is left out.
+pub(crate) const FOR_VM: &[&str] = &["qemu-system-x86"];
+
 /// What builds the BPF object. Debian's compiler, because its packages carry the source of `core`, which a rustup
 /// without network to its own servers cannot fetch.
 pub(crate) const FOR_BPF: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "llvm-22", "llvm-22-dev"];

@@ -7,10 +7,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build_ebpf::toolchain;
 use crate::packages;
 use crate::privilege::Privilege;
 use crate::process;
+use crate::workspace;
 
 /// Names the folder of both programs to the tests.
 pub(crate) const VARIABLE: &str = "SENSOR_PROMETHEUS";
@@ -19,7 +19,7 @@ const PACKAGE: &str = "prometheus";
 
 /// The folder of `prometheus` and `promtool`, fetched if it is not there.
 pub(crate) fn ensure(privilege: Privilege) -> Result<PathBuf> {
-    let folder = toolchain::cache()?.join(PACKAGE);
+    let folder = workspace::cache()?.join("tools").join(PACKAGE);
     let programs = folder.join("usr/bin");
     if works(&programs) {
         return Ok(programs);

@@ -8,7 +8,7 @@ use crate::build_ebpf::{self, Checked};
 use crate::privilege::Privilege;
 use crate::steps::{Passed, Steps};
 use crate::workspace::Workspace;
-use crate::{lint, packages, process, prometheus};
+use crate::{dist, lint, packages, process, prometheus, vm_test};
 
 /// Names the BPF object that the tests load instead of the committed one.
 pub(crate) const OBJECT_VARIABLE: &str = "SENSOR_BPF_OBJECT";
@@ -48,6 +48,8 @@ pub(crate) fn test(workspace: &Workspace, quick: bool) -> Result<()> {
     if let Some(object) = fresh {
         steps.run("tests, fresh BPF object", || tests(workspace, privilege, Some(&object), prometheus));
     }
+    steps.run("packages", || dist::step(workspace));
+    steps.run("other kernels", || vm_test::step(workspace));
     steps.finish()
 }
 
@@ -56,7 +58,7 @@ fn preflight(privilege: Privilege, quick: bool) -> Result<Passed> {
         bail!("the tests load programs into the kernel and make network namespaces: run as root, or install sudo");
     }
     packages::ensure_for_tests(privilege)?;
-    let mut optional = packages::OPTIONAL.to_vec();
+    let mut optional = [packages::OPTIONAL, packages::FOR_VM].concat();
     if !quick {
         packages::ensure(packages::FOR_BPF, privilege)?;
         optional.extend(packages::FOR_BPF_LINT);

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the rules of the repository that no compiler knows.
 
+mod licences;
 mod pins;
 mod text;
 
@@ -33,6 +34,8 @@ pub(crate) fn tidy(workspace: &Workspace) -> Result<()> {
         |name: &str| fs::read_to_string(workspace.root.join(name)).with_context(|| format!("cannot read {name}"));
     complaints.extend(pins::complaints(&read("Cargo.toml")?, &read("Cargo.lock")?));
     complaints.extend(objects(&workspace.objects()));
+    let metadata = process::read(workspace.cargo().args(["metadata", "--locked", "--format-version=1"]))?;
+    complaints.extend(licences::complaints(&read("deny.toml")?, &metadata)?);
     for complaint in &complaints {
         eprintln!("{complaint}");
     }

@@ -1,6 +1,6 @@
 //! Where things are: asked from cargo, so that a moved target directory or a renamed binary needs no change here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -56,6 +56,16 @@ impl Workspace {
         command.current_dir(&self.root);
         command
     }
+}
+
+/// The folder for what is kept between runs, by the rules of the XDG base directories.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let xdg = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    let cache = xdg
+        .or_else(home)
+        .context("neither XDG_CACHE_HOME nor HOME is set: set one, tools and kernels are kept there")?;
+    Ok(cache.join("sensor"))
 }
 
 fn cargo() -> String {

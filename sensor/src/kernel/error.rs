@@ -12,7 +12,7 @@ use aya::{
     programs::{ProgramError, tc::TcError},
 };
 
-use super::privilege::environment;
+use super::privilege::{environment, locked_memory};
 
 /// A failure to load or attach. Each message names cause and remedy; the verifier's log is shown with `SENSOR_VERIFIER_LOG=1`.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +100,14 @@ pub enum KernelError {
         "not enough memory for the flow table; use fewer flows (--flows), or raise the memory limit (ulimit -l, or the cgroup's)"
     )]
     Memory,
+    /// BPF memory is counted as locked memory, of which there is too little.
+    #[error(
+        "kernel {version} counts BPF memory as locked memory, and this process may lock too little: raise the limit (ulimit -l unlimited, or systemd LimitMEMLOCK=infinity), or boot Linux 5.11 or later"
+    )]
+    LockedMemory {
+        /// The running kernel.
+        version: String,
+    },
     /// The object does not hold what it should.
     #[error("the BPF object has no {0}: it does not belong to this agent; rebuild it with cargo xtask build-ebpf")]
     Missing(&'static str),
@@ -157,7 +165,7 @@ impl KernelError {
         match errno(error)? {
             libc::ENOMEM => Some(Self::Memory),
             libc::EMFILE | libc::ENFILE => Some(Self::Files),
-            libc::EPERM => Some(Self::Forbidden),
+            libc::EPERM => Some(locked_memory().map_or(Self::Forbidden, |version| Self::LockedMemory { version })),
             _ => None,
         }
     }

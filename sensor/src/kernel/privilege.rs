@@ -2,8 +2,6 @@
 
 use std::{ffi::OsString, fs};
 
-use sensor_common::config::ClockSource;
-
 use super::KernelError;
 
 const NEEDED: [(u32, &str); 3] = [(12, "CAP_NET_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
@@ -42,24 +40,29 @@ pub(crate) fn capabilities() -> Option<u64> {
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
-/// The clock that the running kernel offers; an error if it is too old for the rest.
-pub(super) fn clock_source() -> Result<ClockSource, KernelError> {
-    let version = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    // The coarse clock is older (5.11) than what is needed anyway.
-    too_old(version.trim()).map_or(Ok(ClockSource::CoarseAndFine), Err)
+/// An error if the running kernel lacks what there is no way around.
+pub(super) fn check_version() -> Result<(), KernelError> {
+    too_old(&version()).map_or(Ok(()), Err)
+}
+
+/// As `uname -r` has it.
+fn version() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().into()
+}
+
+/// The first two numbers of a version; later than any, if there are none.
+fn numbers(version: &str) -> (u32, u32) {
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok());
+    (numbers.next().unwrap_or(u32::MAX), numbers.next().unwrap_or(0))
 }
 
 /// What a kernel of this release is too old for.
 pub(crate) fn too_old(release: &str) -> Option<KernelError> {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok());
-    let running: (u32, u32) = (numbers.next().unwrap_or(u32::MAX), numbers.next().unwrap_or(0));
     let features = [
         ("the event ring (BPF_MAP_TYPE_RINGBUF)", (5, 8), "5.8"),
         ("detaching when the agent dies (XDP links)", (5, 9), "5.9"),
-        ("compare-and-swap in BPF programs", (5, 12), "5.12"),
-        ("XDP on frames of several buffers", (5, 18), "5.18"),
     ];
-    let lacking = features.into_iter().find(|(_, since, _)| running < *since);
+    let lacking = features.into_iter().find(|(_, since, _)| numbers(release) < *since);
     lacking.map(|(feature, _, needed)| KernelError::TooOld { version: release.into(), feature, needed })
 }
 
@@ -70,9 +73,33 @@ pub(super) fn environment(name: &str) -> Option<OsString> {
     if elevated { None } else { std::env::var_os(name) }
 }
 
+/// The kernel's version, if it counts BPF memory as locked memory and this process may not lock as much as it likes.
+pub(super) fn locked_memory() -> Option<String> {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: a plain system call on a valid struct.
+    unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &mut limit) };
+    let version = version();
+    (numbers(&version) < (5, 11) && limit.rlim_cur != libc::RLIM_INFINITY).then_some(version)
+}
+
 /// Kernels before 5.11 count maps against the limit of locked memory.
 pub(super) fn raise_memlock() {
     let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: a plain system call on a valid struct. Failing is fine: newer kernels do not ask.
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &unlimited) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_old_is_told_so() {
+        assert!(too_old("5.10.0-46-cloud-amd64").is_none());
+        assert!(too_old("6.1.0").is_none() && too_old("").is_none());
+        let ring = too_old("4.19.0-27-amd64").expect("too old").to_string();
+        assert!(ring.contains("4.19.0-27-amd64") && ring.contains("5.8"), "{ring}");
+        let link = too_old("5.8.0").expect("too old").to_string();
+        assert!(link.contains("XDP links") && link.contains("5.9"), "{link}");
+    }
 }

@@ -18,6 +18,7 @@ mod privilege;
 mod prometheus;
 mod seal;
 mod stop;
+mod systemd;
 mod write;
 
 use std::{process::Command, thread, time::Duration};

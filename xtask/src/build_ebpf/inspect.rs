@@ -1,13 +1,14 @@
 //! What an object must be, whoever built it: complete, free of the builder's folders, and unable to touch a packet's
 //! fate.
 
+mod oldest;
 mod verdict;
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use object::{Architecture, Object, ObjectSection, ObjectSymbol, SymbolKind};
+use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
 /// XDP_PASS and TC_ACT_UNSPEC, as the low half of r0: the kernel reads an `int`.
 const VERDICTS: &[(&str, i32)] = &[("xdp", 2), ("classifier", -1), ("tc", -1), ("tcx", -1)];
@@ -37,6 +38,13 @@ fn bytes(bytes: &[u8]) -> Result<()> {
     for section in file.sections() {
         let name = section.name()?;
         ensure!(!name.starts_with(".debug"), "section {name} names the builder's folders: strip it");
+        if section.kind() == SectionKind::Text
+            && let Some(at) = oldest::atomic(section.data()?)
+        {
+            bail!(
+                "section {name} has an atomic instruction that needs Linux 5.12 (instruction {at}): see docs/kernels.md"
+            );
+        }
     }
     for folder in FOLDERS {
         let found = bytes.windows(folder.len()).any(|window| window == folder.as_bytes());

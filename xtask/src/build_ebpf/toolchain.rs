@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::privilege::Privilege;
 use crate::workspace::{BPF_PACKAGE, Workspace};
-use crate::{packages, process};
+use crate::{packages, process, workspace};
 
 /// The target triple of the objects.
 pub(crate) const TARGET: &str = "bpfel-unknown-none";
@@ -24,7 +24,7 @@ pub(crate) const BUILD: &[&str] =
 
 /// Flags of every crate in the object.
 pub(crate) const RUSTFLAGS: &[&str] = &[
-    // 32-bit jumps and arithmetic, and the atomics that the flow table needs: any kernel since 5.12.
+    // 32-bit jumps and arithmetic: any kernel since 5.1.
     "-Ctarget-cpu=v3",
     "-Clink-arg=--btf",
     // Otherwise each zero-initialised struct is a call to a loop over bytes: a seventh of the whole program's time.
@@ -145,7 +145,7 @@ fn clean(program: &str) -> Command {
 fn linker_path(llvm_revision: &str) -> Result<PathBuf> {
     // An epoch's colon would be the end of an entry in PATH.
     let llvm = llvm_revision.replace(':', "-");
-    let folder = cache()?.join(format!("{LINKER_CRATE}-{LINKER_VERSION}-llvm-{llvm}"));
+    let folder = workspace::cache()?.join("tools").join(format!("{LINKER_CRATE}-{LINKER_VERSION}-llvm-{llvm}"));
     Ok(folder.join("bin").join(LINKER_CRATE))
 }
 
@@ -162,12 +162,4 @@ fn ensure_linker(path: &Path) -> Result<()> {
     // Debug information would double the time.
     install.env("LLVM_PREFIX", LLVM_PREFIX).env("CARGO_PROFILE_RELEASE_DEBUG", "0");
     process::run(&mut install).with_context(|| format!("cannot build {LINKER_CRATE}: is crates.io within reach?"))
-}
-
-/// The folder for tools, by the rules of the XDG base directories.
-pub(crate) fn cache() -> Result<PathBuf> {
-    let xdg = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-    let cache = xdg.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set: set one, tools are kept there")?;
-    Ok(cache.join("sensor/tools"))
 }
