@@ -222,7 +222,8 @@ pub fn insert<S: Storage>(storage: &mut S, at: Place, now: u32, least: &mut u32)
         return Inserted::No(Counter::TableFull);
     }
     let victim = (least ^ at.home) as usize % WAYS;
-    let tag = bucket.tags[victim];
+    // What was free must still be: read again, it may be somebody's since a moment.
+    let tag = if least >> 20 == FREE { 0 } else { bucket.tags[victim] };
     if !S::swap_tag(&mut bucket.tags[victim], tag, at.tag) {
         return Inserted::No(Counter::InsertRaces);
     }
