@@ -256,11 +256,14 @@ pub fn close(flow: &mut Flow, sender: usize, flag: TcpFlags) {
     flow.head.how |= how << (4 * (sender & 1));
 }
 
+/// What is longer is no round trip (275 s); sums of a few never wrap.
+const LONGEST: u32 = 1 << 28;
+
 /// A measured round trip, if it beats the least so far. Units of 1.024 µs.
 #[inline(always)]
 pub fn round_trip(end: &mut End, units: u32) {
     if end.min_rtt == 0 || units < end.min_rtt {
-        end.min_rtt = if units == 0 { 1 } else { units };
+        end.min_rtt = units.clamp(1, LONGEST);
     }
 }
 

@@ -72,7 +72,7 @@ pub struct Attach {
     /// `both` for a mirror port, where one hook sees both directions.
     #[arg(long, value_enum, default_value_t = Direction::In)]
     pub direction: Direction,
-    /// Connections followed at a time, 456 bytes each; rounded up to a power of two.
+    /// Connections followed at a time, 464 bytes each; rounded up to a power of two.
     #[arg(long, value_name = "N", default_value_t = FLOWS, value_parser = flows())]
     pub flows: u32,
     /// How much is told and kept.
@@ -158,7 +158,7 @@ pub struct Replay {
     /// Exit with 1 if anything at least this severe was found, printed or not.
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
     pub fail_on: Option<Severity>,
-    /// Connections followed at a time, 456 bytes each; rounded up to a power of two.
+    /// Connections followed at a time, 464 bytes each; rounded up to a power of two.
     #[arg(long, value_name = "N", default_value_t = FLOWS, value_parser = flows())]
     pub flows: u32,
     /// Tell also of each connection that ended: who, how, how much. What the capture's end cuts off ends with it.
