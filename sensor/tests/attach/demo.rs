@@ -51,7 +51,7 @@ fn an_interrupted_one_cleans_up() {
         }
         let programs = running.programs();
         running.signal(libc::SIGINT);
-        let status = running.end(Duration::from_secs(5));
+        let status = running.end(SOON);
         let stderr = running.stderr.text();
         assert!(status.success() && stderr.contains("interrupted: cleaning up"), "{word}: {status} {stderr}");
         assert_eq!(namespaces(running.pid()), [""; 0]);

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     WAN,
-    child::{Running, sensor},
+    child::{Running, SOON, sensor},
     lab,
 };
 
@@ -58,7 +58,7 @@ fn flows_live_and_end() {
     let record: Value = serde_json::from_str(&line).unwrap();
     assert_eq!((&record["ended"], &record["interface"]), (&"fin".into(), &WAN.into()), "{record}");
     attached.signal(libc::SIGTERM);
-    assert_eq!(attached.end(Duration::from_secs(5)).code(), Some(0));
+    assert_eq!(attached.end(SOON).code(), Some(0));
     assert!(attached.stderr.text().contains("sweep: told "), "{}", attached.stderr.text());
     drop(attached);
     let (code, _, stderr) = output(&["flows", "--pid", &pid]);
@@ -80,7 +80,7 @@ fn connections_that_gave_way_are_told() {
     }
     thread::sleep(Duration::from_secs(8));
     attached.signal(libc::SIGTERM);
-    assert_eq!(attached.end(Duration::from_secs(5)).code(), Some(0));
+    assert_eq!(attached.end(SOON).code(), Some(0));
     let (stdout, stderr) = (attached.stdout.text(), attached.stderr.text());
     let records = stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let mut told: Vec<u64> =

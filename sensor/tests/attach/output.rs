@@ -5,7 +5,6 @@ use std::{
     io::{self, PipeReader},
     os::fd::AsRawFd,
     process::Stdio,
-    time::Duration,
 };
 
 use sensor::lab::Lab;
@@ -13,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     WAN,
-    child::{Running, sensor},
+    child::{Running, SOON, sensor},
     forge, lab,
 };
 
@@ -23,7 +22,7 @@ fn a_forged_reset_is_an_object_a_line() {
     let mut running = Running::attach(lab.server().netns(), &["-i", WAN, "--output", "json"]);
     let port = forge(&lab);
     running.signal(libc::SIGTERM);
-    assert_eq!(running.end(Duration::from_secs(2)).code(), Some(0));
+    assert_eq!(running.end(SOON).code(), Some(0));
     let stdout = running.stdout.text();
     let objects: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let alert = objects.iter().find(|object| object["kind"] == "ttl-rst-mismatch").expect(&stdout);
@@ -43,7 +42,7 @@ fn a_forged_reset_is_explained() {
     let mut running = Running::attach(lab.server().netns(), &["-i", WAN]);
     let port = forge(&lab);
     running.signal(libc::SIGINT);
-    running.end(Duration::from_secs(2));
+    running.end(SOON);
     let stdout = running.stdout.text();
     let line = format!("198.51.100.10:{port} > 203.0.113.10:8080");
     let block = ["  what  ", "  who  ", "  how far  ", "  evidence  ", "  not  ", "  segments  ", "  next  "];
@@ -76,7 +75,7 @@ fn nobody_reading_is_no_error() {
     drop(reader);
     forge(&lab);
     // Nobody had to tell it.
-    assert_eq!(running.end(Duration::from_secs(2)).code(), Some(0), "{}", running.stderr.text());
+    assert_eq!(running.end(SOON).code(), Some(0), "{}", running.stderr.text());
     assert_eq!(running.stderr.text().lines().count(), 1);
 }
 
@@ -96,7 +95,7 @@ fn a_reader_that_sleeps_does_not_keep_it() {
         forge(&lab);
     }
     running.signal(libc::SIGTERM);
-    assert_eq!(running.end(Duration::from_secs(5)).code(), Some(2));
+    assert_eq!(running.end(SOON).code(), Some(2));
     let stderr = running.stderr.text();
     assert!(stderr.contains("has stopped reading") && stderr.contains("events: submitted "), "{stderr}");
     drop(reader);

@@ -6,7 +6,7 @@ use sensor_common::engine::Stage;
 
 use super::{
     WAN,
-    child::{Running, unloaded},
+    child::{Running, SOON, unloaded},
     forge, ip, lab,
 };
 
@@ -25,7 +25,7 @@ fn signals_end_it_with_a_summary() {
         let programs = running.programs();
         assert_eq!(programs.len(), PROGRAMS);
         running.signal(signal);
-        assert_eq!(running.end(Duration::from_secs(2)).code(), Some(0), "{}", running.stderr.text());
+        assert_eq!(running.end(SOON).code(), Some(0), "{}", running.stderr.text());
         let stdout = running.stdout.text();
         assert!(stdout.contains("1 alert"), "{stdout}");
         let [matched, submitted, ref rest @ ..] = numbers(&stdout, "matched ")[..] else { panic!("{stdout}") };
@@ -51,7 +51,7 @@ fn being_killed_leaves_nothing_attached() {
     let programs = running.programs();
     assert_eq!(programs.len(), PROGRAMS);
     running.signal(libc::SIGKILL);
-    assert_eq!(running.end(Duration::from_secs(2)).code(), None);
+    assert_eq!(running.end(SOON).code(), None);
     unloaded(&programs);
     assert!(!ip(netns, &format!("link show {WAN}")).contains("xdp"));
     drop(Running::attach(netns, &["-i", WAN, "--mode", "native"]));
@@ -96,6 +96,6 @@ fn an_interface_that_goes_down_and_up_is_watched_on() {
     ip(netns, "route replace 0.0.0.0/0 via 203.0.113.1");
     forge(&lab);
     running.signal(libc::SIGTERM);
-    assert_eq!(running.end(Duration::from_secs(2)).code(), Some(0));
+    assert_eq!(running.end(SOON).code(), Some(0));
     assert!(running.stdout.text().contains("ttl-rst-mismatch"), "{}", running.stdout.text());
 }

@@ -1,10 +1,10 @@
 //! Findings as packets, while the agent runs.
 
-use std::{fs, process::Stdio, time::Duration};
+use std::{fs, process::Stdio};
 
 use super::{
     WAN,
-    child::{Running, sensor},
+    child::{Running, SOON, sensor},
     forge, lab,
 };
 
@@ -19,7 +19,7 @@ fn findings_are_in_the_file_as_soon_as_they_are_told() {
     running.stdout.wait_for("ttl-rst-mismatch");
     let live = fs::read(path).unwrap();
     running.signal(libc::SIGINT);
-    assert_eq!(running.end(Duration::from_secs(2)).code(), Some(0), "{}", running.stderr.text());
+    assert_eq!(running.end(SOON).code(), Some(0), "{}", running.stderr.text());
     let stdout = running.stdout.text();
     assert!(stdout.contains("write: 1 finding, ") && stdout.contains(&format!(" segments in {path}")), "{stdout}");
     assert_eq!(live, fs::read(path).unwrap(), "nothing is left for the end");
