@@ -42,7 +42,7 @@ pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -
         paragraph(out, paint, "service", &service)?;
     }
     numbers(out, paint, finding)?;
-    table::write(out, paint, finding)?;
+    table::write(out, paint, finding, "the suspect")?;
     for (i, step) in next::steps(finding).iter().enumerate() {
         paragraph(out, paint, if i == 0 { "next" } else { "" }, &format!("{}. {step}", i + 1))?;
     }
@@ -60,7 +60,7 @@ fn tell(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, story: &Story
         paragraph(out, paint, "service", &service)?;
     }
     numbers(out, paint, finding)?;
-    table::write(out, paint, finding)?;
+    table::write(out, paint, finding, "this one")?;
     for (i, step) in story.next.iter().enumerate() {
         paragraph(out, paint, if i == 0 { "next" } else { "" }, &format!("{}. {step}", i + 1))?;
     }

@@ -12,8 +12,9 @@ use crate::report::{
     paint::Paint,
 };
 
-/// Writes the table; times count from the suspect, numbers from the first of each side.
-pub(super) fn write(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -> io::Result<()> {
+/// Writes the table; times count from the segment that the finding is about, numbers from the first of each side. `this` is what to
+/// call that segment: not all of them are suspects.
+pub(super) fn write(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, this: &str) -> io::Result<()> {
     let heading = format!(
         "{:>12}  {:<17} {:<12} {:>3} {:>5} {:>10} {:>10} {:>5} {:>5}",
         "ms", "from", "flags", "TTL", "win", "seq", "ack", "len", "IP-ID"
@@ -23,9 +24,11 @@ pub(super) fn write(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -
         let text = line(finding, row);
         match row.mark {
             Mark::Plain => writeln!(out, "  {:LABEL$}{}", "", text.trim_end())?,
-            Mark::Trigger => writeln!(out, "  {:LABEL$}{text}  {}", "", paint.dim("< answered by the suspect"))?,
+            Mark::Trigger => {
+                writeln!(out, "  {:LABEL$}{text}  {}", "", paint.dim(format_args!("< answered by {this}")))?
+            }
             Mark::Suspect => {
-                writeln!(out, "  {:LABEL$}{}", "", paint.severity(finding.severity, text + "  < suspect"))?
+                writeln!(out, "  {:LABEL$}{}", "", paint.severity(finding.severity, text + "  < " + this))?
             }
             Mark::Proof => writeln!(out, "  {:LABEL$}{}", "", paint.bold(text + "  < contradicts it"))?,
         }
