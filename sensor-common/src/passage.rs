@@ -58,14 +58,14 @@ pub struct Passage {
 }
 
 impl Passage {
-    /// Nothing is found yet. `quiet` is 1 if nothing makes the segment unusual but its numbers.
+    /// Nothing is found yet.
     #[inline(always)]
-    pub const fn begin(&mut self, quiet: u8) {
+    pub const fn begin(&mut self) {
         self.found = 0;
         self.also = 0;
         self.shape = 0;
         self.rows = Rows(0);
-        self.quiet = quiet;
+        self.quiet = 0;
     }
 
     /// Has another kind told about the same segment.

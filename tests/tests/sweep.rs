@@ -69,6 +69,18 @@ impl Bench {
         }
     }
 
+    /// Shows a scenario at its own pace, sweeping meanwhile.
+    fn play(&mut self, scenario: &Scenario) {
+        for frame in scenario.frames() {
+            let second = (frame.time - self.start) / SECOND;
+            if second > (self.now - self.start) / SECOND {
+                self.until(second);
+                self.take_over();
+            }
+            self.show(&[frame]);
+        }
+    }
+
     /// Takes over what the engine has handed on so far.
     fn take_over(&mut self) {
         let since = (self.now - self.start) / SECOND;
@@ -195,14 +207,7 @@ fn connections_that_gave_way_are_told_too() {
         for port in 0..400 {
             let start = Scenario::v4().port(2000 + port).after(u64::from(port) * pause);
             let scenario = start.handshake().talk(1).client_fin().server_fin().ack();
-            for frame in scenario.frames() {
-                let second = (frame.time - bench.start) / SECOND;
-                if second > (bench.now - bench.start) / SECOND {
-                    bench.until(second);
-                    bench.take_over();
-                }
-                bench.show(&[frame]);
-            }
+            bench.play(&scenario);
         }
         bench.until(2_000);
         bench.take_over();
@@ -220,14 +225,7 @@ fn connections_of_one_port_are_told_one_by_one() {
         let mut bench = Bench::new(256);
         bench.prompt = prompt;
         let once = |s: Scenario| s.reconnect().handshake().talk(1).client_fin().server_fin().ack().after(120);
-        for frame in (0..50).fold(Scenario::v4(), |s, _| once(s)).frames() {
-            let second = (frame.time - bench.start) / SECOND;
-            if second > (bench.now - bench.start) / SECOND {
-                bench.until(second);
-                bench.take_over();
-            }
-            bench.show(&[frame]);
-        }
+        bench.play(&(0..50).fold(Scenario::v4(), |s, _| once(s)));
         bench.until(100);
         bench.take_over();
         let ends = bench.ends();

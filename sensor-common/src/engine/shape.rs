@@ -16,7 +16,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// The stage for a segment that is not plain.
     #[inline(never)]
     pub(super) fn route(&mut self, passage: &mut Passage) -> Stage {
-        passage.begin(0);
+        passage.begin();
         let Some(flow) = self.storage.flow(passage.index) else { return Stage::Watched };
         let packet = &passage.packet;
         let d = &flow.ends[packet.sender()];

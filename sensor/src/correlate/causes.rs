@@ -146,8 +146,8 @@ fn filter(_: &Subject, facts: &Facts) -> Option<Weighed> {
         Stage::Data => "the first request had arrived: by its content",
         Stage::Later => "several data packets",
     };
-    let where_ = if matches!(early, Stage::Syn | Stage::Ack) { "before the end of" } else { "after" };
-    for_it(Cause::Filter, 3, vec![format!("{cut} connections were cut off {where_} {when}")])
+    let moment = if matches!(early, Stage::Syn | Stage::Ack) { "before the end of" } else { "after" };
+    for_it(Cause::Filter, 3, vec![format!("{cut} connections were cut off {moment} {when}")])
 }
 
 fn return_path(_: &Subject, facts: &Facts) -> Option<Weighed> {

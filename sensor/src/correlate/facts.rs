@@ -7,7 +7,7 @@ use std::{
 };
 
 use sensor_common::{
-    detect::{Confidence, RstClass, Severity},
+    detect::{RstClass, Severity},
     event::ServiceSnapshot,
     flow::{HeadBits, TcpFlags},
     kind::Kind,
@@ -66,8 +66,6 @@ pub struct Facts {
     pub findings: u64,
     /// The most severe.
     pub worst: Severity,
-    /// The surest.
-    pub sure: Confidence,
     /// Of each service its latest counts.
     pub services: BTreeMap<SocketAddr, ServiceSnapshot>,
     /// Peers of these services.
@@ -82,8 +80,6 @@ pub struct Facts {
     pub zero_windows: u64,
     /// Findings with each piece of evidence.
     pub evidence: BTreeMap<&'static str, u64>,
-    /// Suspects that followed a FIN of either side.
-    pub after_fin: u64,
     /// Raw windows of the suspects.
     pub window: Constant<u16>,
     /// Their IP identifications.
@@ -101,7 +97,6 @@ impl Default for Facts {
     fn default() -> Self {
         Self {
             worst: Severity::Info,
-            sure: Confidence::None,
             first: 0,
             last: 0,
             kinds: BTreeMap::new(),
@@ -113,7 +108,6 @@ impl Default for Facts {
             classes: BTreeMap::new(),
             zero_windows: 0,
             evidence: BTreeMap::new(),
-            after_fin: 0,
             window: Constant::None,
             ipid: Constant::None,
             idle: None,
@@ -135,7 +129,6 @@ impl Facts {
         self.findings += 1;
         *self.kinds.entry(finding.kind).or_default() += 1;
         self.worst = self.worst.max(finding.severity);
-        self.sure = self.sure.max(finding.confidence);
         let server = event.flow.head.server();
         if self.services.len() < NAMED || self.services.contains_key(&finding.cast.end(server)) {
             self.services.insert(finding.cast.end(server), event.service);
@@ -152,7 +145,6 @@ impl Facts {
         for (id, _) in event.evidence.pieces() {
             *self.evidence.entry(id).or_default() += 1;
         }
-        self.after_fin += u64::from(finding.seen(TcpFlags::FIN));
         self.window.see(suspect.win);
         self.ipid.see(suspect.ipid);
         let established = event.flow.head.bits.any(HeadBits::ESTABLISHED);

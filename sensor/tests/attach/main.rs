@@ -7,7 +7,6 @@ mod child;
 mod config;
 mod demo;
 mod doctor;
-mod figures;
 mod flows;
 mod hooks;
 mod hotplug;

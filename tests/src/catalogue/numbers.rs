@@ -178,7 +178,8 @@ fn echo(value: u32, echo: u32) -> Vec<u8> {
     [&[1, 1, 8, 10][..], &value.to_be_bytes(), &echo.to_be_bytes()].concat()
 }
 
-fn echoes_what_was_never_sent(s: Scenario) -> Scenario {
+/// A connection whose clocks are at 1,001 and 2,001.
+fn stamped(s: Scenario) -> Scenario {
     let (mine, yours) = (stamp(1_000), stamp(2_000));
     s.from_client(TcpFlags::SYN, |p| p.options(&[&mine[..], &[1; 4]].concat()))
         .from_server(SYN_ACK, |p| p.options(&[&yours[..], &[1; 4]].concat()))
@@ -186,19 +187,17 @@ fn echoes_what_was_never_sent(s: Scenario) -> Scenario {
         .from_client(PSH_ACK, |p| p.len(50).options(&echo(1_001, 2_000)))
         .from_server(ACK, |p| p.options(&echo(2_001, 1_001)))
         .from_client(ACK, |p| p.options(&echo(1_001, 2_000)))
+}
+
+fn echoes_what_was_never_sent(s: Scenario) -> Scenario {
+    stamped(s)
         .from_client(PSH_ACK, |p| p.forged().len(70).ttl(57).options(&echo(1_002, 900_000_000)))
         .expect(finding("ts-echo-impossible").warn())
 }
 
 /// The server's segments pass another way for a minute.
 fn echoes_what_was_not_seen(s: Scenario) -> Scenario {
-    let (mine, yours) = (stamp(1_000), stamp(2_000));
-    s.from_client(TcpFlags::SYN, |p| p.options(&[&mine[..], &[1; 4]].concat()))
-        .from_server(SYN_ACK, |p| p.options(&[&yours[..], &[1; 4]].concat()))
-        .from_client(ACK, |p| p.options(&echo(1_001, 2_000)))
-        .from_client(PSH_ACK, |p| p.len(50).options(&echo(1_001, 2_000)))
-        .from_server(ACK, |p| p.options(&echo(2_001, 1_001)))
-        .from_client(ACK, |p| p.options(&echo(1_001, 2_000)))
+    stamped(s)
         .after(60_000)
         .from_client(FIN_ACK, |p| p.options(&echo(61_001, 62_000)))
         .from_client(ACK, |p| p.options(&echo(61_002, 62_000)))

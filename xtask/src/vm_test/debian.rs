@@ -101,6 +101,19 @@ fn find(folder: &Path, module: &str) -> Option<PathBuf> {
     files.into_iter().find(named).or_else(|| folders.iter().find_map(|folder| find(folder, module)))
 }
 
+/// Where this machine's own apt takes packages from, and their security updates: which mirror is the user's matter.
+fn archives() -> Result<[String; 2]> {
+    let targets = ["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"];
+    let known = process::read(Command::new("apt-get").args(targets))?;
+    let ending = |end: &str| {
+        let found = known.lines().find(|address| address.trim_end_matches('/').ends_with(end));
+        found
+            .map(str::to_owned)
+            .with_context(|| format!("apt has no source that ends with {end}: add Debian's archive"))
+    };
+    Ok([ending("/debian")?, ending("/debian-security")?])
+}
+
 /// apt with state, lists and sources of its own.
 struct Apt {
     folder: PathBuf,
@@ -111,10 +124,9 @@ impl Apt {
         for part in ["lists/partial", "archives/partial"] {
             fs::create_dir_all(folder.join(part))?;
         }
-        let mirror = "http://deb.debian.org";
+        let [archive, security] = archives()?;
         let sources = format!(
-            "deb [signed-by={KEYS}] {mirror}/debian {suite} main\n\
-             deb [signed-by={KEYS}] {mirror}/debian-security {suite}-security main\n"
+            "deb [signed-by={KEYS}] {archive} {suite} main\ndeb [signed-by={KEYS}] {security} {suite}-security main\n"
         );
         fs::write(folder.join("sources.list"), sources)?;
         fs::write(folder.join("status"), "")?;
