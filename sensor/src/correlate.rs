@@ -10,15 +10,14 @@ use sensor_common::detect::Severity;
 
 use crate::report::Finding;
 
+pub mod aggregate;
 mod causes;
 mod facts;
-mod scan;
 mod subject;
 mod words;
 
 pub use causes::{Cause, Weighed, weigh};
 pub use facts::{Constant, Facts};
-pub use scan::{Answer, Scan, Scans};
 pub use subject::{Device, Place, Subject, Topic};
 pub use words::headline;
 pub(crate) use words::{line, write};

@@ -36,6 +36,7 @@ pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
 pub use write::{PacketFile, Written};
 
+pub(crate) use cast::address;
 pub(crate) use evidence::{hops, ms};
 pub(crate) use explain::{WIDTH, capital, paragraph};
 pub(crate) use paint::Paint;
