@@ -14,7 +14,7 @@ pub mod aggregate;
 mod causes;
 mod facts;
 mod subject;
-mod view;
+pub(crate) mod view;
 mod words;
 
 pub use causes::{Cause, Weighed, weigh};

@@ -8,11 +8,13 @@
 //! scans, [`probe::MAX_SOURCES`] sources of probes with [`probe::MAX_TARGETS`] targets each, [`ports::MAX_PAIRS`] pairs of client and
 //! service, [`crowd::MAX_LEARNED`] networks, [`MAX_OPEN`] open incidents. What finds no room is counted.
 
+mod alternative;
 pub mod crowd;
 mod ended;
 pub mod flood;
 mod host;
 mod kind;
+mod lookout;
 mod meter;
 mod naptha;
 pub mod ports;
@@ -23,10 +25,13 @@ pub mod sample;
 pub mod scan;
 mod sign;
 mod stray;
+mod view;
 
+pub use alternative::{Alternative, Not};
 pub use ended::{Ended, Waits};
 pub use host::{HostReading, Limits, TcpExt};
 pub use kind::Aggregate;
+pub use lookout::Lookout;
 pub use reading::{Astray, Reading};
 pub use sample::Sampler;
 pub use sign::{About, Change, Incident, MAX_OPEN, QUIET, Sign};

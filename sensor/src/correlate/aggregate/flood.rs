@@ -12,7 +12,7 @@ use sensor_common::{
 };
 
 use super::{
-    About, Aggregate, Sign,
+    About, Aggregate, Alternative, Not, Sign,
     crowd::{Crowd, Learned},
     meter::{Cusum, Meter},
     reading::{Counted, Reading, Span},
@@ -30,6 +30,8 @@ const CROWD: f64 = 0.8;
 const FLOOD: f64 = 0.5;
 /// Half-open connections, as a share of what there is room for.
 const HALF: [f64; 2] = [0.5, 0.9];
+/// Seconds that a flood's half-open connections stay.
+const AFTERMATH: f64 = 70.0;
 /// Seconds over which repeated SYN-ACKs are counted.
 const MINUTE: f64 = 60.0;
 
@@ -45,6 +47,8 @@ struct Known {
     answers: [f64; 3],
     /// Spans without a request.
     idle: u32,
+    /// Seconds since a flood, which leaves half-open connections behind.
+    calm: f64,
 }
 
 impl Known {
@@ -56,6 +60,7 @@ impl Known {
             window: [[0.0; 2]; 3],
             answers: [0.0; 3],
             idle: 0,
+            calm: AFTERMATH,
         }
     }
 }
@@ -122,8 +127,11 @@ fn unanswered(now: &Reading, span: &Span, services: &BTreeMap<SocketAddr, Counte
     let recent = |request: &&Request| request.answer != Answer::Granted && f64::from(request.age) <= span.seconds + 1.0;
     let mut sampled = 0.0;
     for request in now.sample.requests.iter().filter(recent) {
-        *share.entry(request.server).or_insert(0.0) += 1.0;
         sampled += 1.0;
+        // Who is refused is told so, and holds nothing of the server.
+        if request.answer == Answer::None {
+            *share.entry(request.server).or_insert(0.0) += 1.0;
+        }
     }
     share.values_mut().for_each(|n| *n *= lost / sampled);
     share
@@ -169,7 +177,12 @@ impl Service<'_> {
         }
         let half = self.half_open();
         if let Some((rate, lasted)) = fast {
+            known.calm = 0.0;
             return vec![self.flood(known, [rate, lasted, completion], half, learned)];
+        }
+        known.calm += self.seconds;
+        if known.requests.is_above() || known.calm < AFTERMATH {
+            return Vec::new();
         }
         let mut signs = Vec::new();
         if slow == Some(true) {
@@ -215,9 +228,9 @@ impl Service<'_> {
             sign.reasons.extend(half.reasons);
             sign.with.push(half.kind);
         }
-        sign.ruled_out.push(format!("A flash crowd: of its requests {} and more come about.", percent(CROWD)));
-        sign.ruled_out
-            .push("A service that is down: real stacks would repeat their requests after a second.".to_owned());
+        let crowd = format!("of its requests {} and more come about", percent(CROWD));
+        sign.ruled_out.push(Not::a(Alternative::FlashCrowd, crowd));
+        sign.ruled_out.push(Not::a(Alternative::ServiceDown, "real stacks would repeat their requests after a second"));
         sign
     }
 

@@ -84,18 +84,20 @@ pub struct Limits {
     pub syn_backlog: u32,
     /// `net.ipv4.ip_local_port_range`: the first and the last.
     pub ports: [u16; 2],
+    /// `net.ipv4.tcp_tw_reuse` is 1: ports in TIME_WAIT are used again where timestamps allow it.
+    pub tw_reuse: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { somaxconn: 4096, syn_backlog: 4096, ports: [32_768, 60_999] }
+        Self { somaxconn: 4096, syn_backlog: 4096, ports: [32_768, 60_999], tw_reuse: false }
     }
 }
 
 impl Limits {
-    /// From the texts of `somaxconn`, `tcp_max_syn_backlog` and `ip_local_port_range` below `/proc/sys/net`; the default for each that
-    /// is none.
-    pub fn parse(somaxconn: &str, syn_backlog: &str, ports: &str) -> Self {
+    /// From the texts of `somaxconn`, `tcp_max_syn_backlog`, `ip_local_port_range` and `tcp_tw_reuse` below `/proc/sys/net`; the default
+    /// for each that is none.
+    pub fn parse([somaxconn, syn_backlog, ports, tw_reuse]: [&str; 4]) -> Self {
         let default = Self::default();
         let mut range = ports.split_whitespace().map(str::parse);
         let range = match (range.next(), range.next()) {
@@ -106,6 +108,7 @@ impl Limits {
             somaxconn: somaxconn.trim().parse().unwrap_or(default.somaxconn),
             syn_backlog: syn_backlog.trim().parse().unwrap_or(default.syn_backlog),
             ports: range,
+            tw_reuse: tw_reuse.trim() == "1",
         }
     }
 
@@ -131,8 +134,8 @@ mod tests {
 
     #[test]
     fn limits_fall_back_to_the_usual_ones() {
-        let limits = Limits::parse("128\n", "256\n", "1024\t2047\n");
-        assert_eq!(limits, Limits { somaxconn: 128, syn_backlog: 256, ports: [1024, 2047] });
-        assert_eq!(Limits::parse("", "x", "9 8"), Limits::default());
+        let limits = Limits::parse(["128\n", "256\n", "1024\t2047\n", "1\n"]);
+        assert_eq!(limits, Limits { somaxconn: 128, syn_backlog: 256, ports: [1024, 2047], tw_reuse: true });
+        assert_eq!(Limits::parse(["", "x", "9 8", "2"]), Limits::default());
     }
 }

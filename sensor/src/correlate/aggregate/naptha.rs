@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use sensor_common::detect::Severity;
 
-use super::{About, Aggregate, Sign, sample::Sample};
+use super::{About, Aggregate, Alternative, Not, Sign, sample::Sample};
 
 /// Connections of one source that are as many as no slow reader has.
 const MANY: u32 = 20;
@@ -35,6 +35,6 @@ fn sign(source: IpAddr, n: u32) -> Sign {
     sign.sum = true;
     sign.peers = vec![source];
     sign.reasons.push(format!("{n} connections, a minute old and more, take next to nothing (8 bytes at most)"));
-    sign.ruled_out.push("A slow reader: it has one connection or a few.".to_owned());
+    sign.ruled_out.push(Not::a(Alternative::SlowReader, "it has one connection or a few"));
     sign
 }

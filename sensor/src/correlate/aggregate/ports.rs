@@ -11,7 +11,7 @@ use std::{
 
 use sensor_common::detect::Severity;
 
-use super::{About, Aggregate, Ended, Sign, Waits, flood::percent, host::Limits};
+use super::{About, Aggregate, Alternative, Ended, Not, Sign, Waits, flood::percent, host::Limits};
 use crate::report::count;
 
 /// Pairs of client and service that are looked at.
@@ -20,6 +20,8 @@ pub const MAX_PAIRS: usize = 4096;
 pub const MAX_SERVICES: usize = 4096;
 /// How long Linux keeps TIME_WAIT (`TCP_TIMEWAIT_LEN`), in seconds.
 pub const TIME_WAIT: usize = 60;
+/// Seconds until a connection that ended is told of: the sweep's patience, and its round.
+const LAG: u64 = 6;
 /// Of all ports, this much is a notice, a warning, an alert.
 const LEVELS: [(f64, Severity); 3] = [(0.5, Severity::Notice), (0.8, Severity::Warn), (0.95, Severity::Alert)];
 /// Connections in TIME_WAIT at a service from which on that is worth a word.
@@ -60,10 +62,10 @@ impl Minute {
         self.counts.iter().sum()
     }
 
-    /// Those of the last full `n` seconds, a second.
-    fn rate(&self, n: u64) -> f64 {
+    /// Those of the last ten seconds of which all is known, a second.
+    fn rate(&self) -> f64 {
         let of = |s| u64::from(self.counts[((self.second + TIME_WAIT as u64 - s) % TIME_WAIT as u64) as usize]);
-        (1..=n).map(of).sum::<u64>() as f64 / n as f64
+        (LAG + 1..=LAG + 10).map(of).sum::<u64>() as f64 / 10.0
     }
 }
 
@@ -177,14 +179,16 @@ impl Pair {
 
     fn judge(&self, client: IpAddr, server: SocketAddr, limits: Option<Limits>) -> Option<Sign> {
         let (room, source) = self.room(limits);
-        let taken = self.since.len().min(self.waiting.sum() as usize);
-        let share = taken as f64 / f64::from(room);
+        let rate = self.waiting.rate();
+        // Those that ended within the last seconds are yet to be told of; they may be of the same few ports.
+        let taken = (self.since.len() as f64 + rate * LAG as f64).min(size(self.ports).min(room).into());
+        let share = taken / f64::from(room);
         let (_, severity) = LEVELS.into_iter().rev().find(|(level, _)| share >= *level)?;
         let reused: u32 = self.reused.iter().sum();
         // Ports are taken again in TIME_WAIT, by timestamps: then nobody runs out.
-        let tame = reused as usize * 10 >= taken;
+        let allowed = self.own && limits.is_some_and(|limits| limits.tw_reuse);
+        let tame = allowed || f64::from(reused) * 10.0 >= taken;
         let severity = if tame { Severity::Info } else { severity };
-        let rate = self.waiting.rate(10);
         let most = f64::from(room) / TIME_WAIT as f64;
         let headline = format!(
             "{client} has {} of {room} ports to {server} in TIME_WAIT; {rate:.1} connections a second, {most:.1} are possible",
@@ -194,31 +198,32 @@ impl Pair {
         sign.amount = taken as u64;
         sign.sum = true;
         sign.peers = vec![client];
-        sign.reasons.push(format!("{taken} ports wait, for {TIME_WAIT} s each, as the client closed first; {source}"));
-        let left = f64::from(room) - taken as f64;
+        sign.reasons
+            .push(format!("about {taken:.0} ports wait, for {TIME_WAIT} s each, as the client closed first; {source}"));
+        let left = f64::from(room) - taken;
         sign.reasons.push(if left < 1.0 {
             "no port is left: new connections fail with EADDRNOTAVAIL, or wait".to_owned()
         } else if rate > most {
-            // What waited longest is free again meanwhile, as many as came then.
-            let freed = self.waiting.rate(TIME_WAIT as u64 - 1).min(rate);
-            let gain = (rate - freed).max(rate - most);
-            format!("head-room: {left:.0} ports; at this rate the last is taken in about {:.0} s", left / gain.max(0.1))
+            // What waited longest is free again meanwhile: at most as much as is possible at all.
+            let [soonest, latest] = [left / rate, left / (rate - most).max(0.1)];
+            format!("head-room: {left:.0} ports; at this rate the last is taken in {soonest:.0} to {latest:.0} s")
         } else {
             let settles = percent((rate / most).min(1.0));
             format!("head-room: {left:.0} ports; at this rate it settles at {settles} of them")
         });
-        if tame {
+        if allowed {
+            sign.reasons.push("this host takes them again where timestamps allow it (tcp_tw_reuse = 1)".to_owned());
+        } else if tame {
             sign.reasons
                 .push(format!("{reused} connections came about on ports that waited: reuse by timestamps works"));
         }
         sign.ruled_out
-            .push("A server that closes first: then its side would wait, and the client's ports be free.".to_owned());
+            .push(Not::a(Alternative::ServerCloses, "then its side would wait, and the client's ports be free"));
         Some(sign)
     }
 
     /// How many ports the client has, and how that is known.
     fn room(&self, limits: Option<Limits>) -> (u32, String) {
-        let size = |[first, last]: [u16; 2]| u32::from(last) - u32::from(first) + 1;
         let seen =
             |range: &std::ops::RangeInclusive<u16>| range.contains(&self.ports[0]) && range.contains(&self.ports[1]);
         let named = |range: [u16; 2], whose: &str| {
@@ -236,6 +241,11 @@ impl Pair {
     }
 }
 
+/// Ports from the first to the last.
+fn size([first, last]: [u16; 2]) -> u32 {
+    u32::from(last) - u32::from(first) + 1
+}
+
 /// TIME_WAIT on the server's side.
 fn side(server: SocketAddr, waiting: u32) -> Option<Sign> {
     if waiting < MANY {
@@ -246,6 +256,6 @@ fn side(server: SocketAddr, waiting: u32) -> Option<Sign> {
     sign.amount = waiting.into();
     sign.sum = true;
     sign.reasons.push(format!("{waiting} connections ended within {TIME_WAIT} s with the server's FIN first"));
-    sign.ruled_out.push("Clients that run out of ports: theirs do not wait.".to_owned());
+    sign.ruled_out.push(Not::a(Alternative::ClientPorts, "theirs do not wait"));
     Some(sign)
 }

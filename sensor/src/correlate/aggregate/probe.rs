@@ -9,7 +9,7 @@ use std::{
 
 use sensor_common::{detect::Severity, flow::TcpFlags};
 
-use super::{About, Aggregate, Astray, Sign, reading::Reading, scan::FAILURES};
+use super::{About, Aggregate, Alternative, Astray, Not, Sign, reading::Reading, scan::FAILURES};
 use crate::report::count;
 
 /// Sources that are looked at in a minute.
@@ -109,7 +109,7 @@ impl Probes {
             sign.reasons.push(format!("{what} to {at}; no stack sends those"));
         } else {
             sign.reasons.push("somebody asks in the name of these addresses: the service is being flooded".to_owned());
-            sign.ruled_out.push("A scan by that service: its segments are answers.".to_owned());
+            sign.ruled_out.push(Not::a(Alternative::Scan, "its segments are answers"));
         }
         Some(sign)
     }

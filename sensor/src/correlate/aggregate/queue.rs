@@ -3,7 +3,8 @@
 use sensor_common::{counters::Counter, detect::Severity, service::ServiceCounter};
 
 use super::{
-    About, Aggregate, Sign,
+    About, Aggregate, Alternative, Not, Sign,
+    flood::percent,
     host::{HostReading, TcpExt},
     reading::{Counted, Reading, Span},
 };
@@ -79,12 +80,11 @@ fn sign(sum: &TcpExt, n: u64, host: HostReading, completion: f64, flooded: bool,
         limits.somaxconn, limits.syn_backlog
     ));
     if attacked {
-        sign.ruled_out.push("An application that is too slow: hardly any request becomes a connection.".to_owned());
+        sign.ruled_out.push(Not::a(Alternative::SlowApplication, "hardly any request becomes a connection"));
     } else {
-        let share = super::flood::percent(completion);
-        sign.ruled_out.push(format!(
-            "An attack, whatever the kernel's log says of \"SYN flooding\": {share} of requests come about."
-        ));
+        let share = percent(completion);
+        let reason = format!("{share} of requests come about, whatever the kernel's log says of \"SYN flooding\"");
+        sign.ruled_out.push(Not::a(Alternative::Attack, reason));
     }
     sign
 }

@@ -17,7 +17,7 @@ use crate::report::address;
 /// longer.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// Nanoseconds since the epoch.
+    /// Nanoseconds: the engine's, until the report makes them those since the epoch.
     pub time: u64,
     /// By [`Counter`], of all CPUs together.
     pub counters: [u64; MAX_COUNTERS],
@@ -109,11 +109,6 @@ impl Span {
     /// How often a counter was counted.
     pub(super) const fn n(&self, counter: Counter) -> u64 {
         self.counters[counter as usize]
-    }
-
-    /// The same a second.
-    pub(super) fn rate(&self, counter: Counter) -> f64 {
-        self.n(counter) as f64 / self.seconds
     }
 }
 

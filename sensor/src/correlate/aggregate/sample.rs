@@ -163,6 +163,9 @@ fn request(flow: &Flow, idle: u32, now: u64) -> Option<Request> {
     let side = flow.head.client()?;
     let (asker, server) = (&flow.ends[side as usize], &flow.ends[side.other() as usize]);
     let cast = Cast::of(&flow.head);
+    if asker.segments == 0 {
+        return None;
+    }
     let refused = flow.tails[side.other() as usize].reset.n > 0;
     let granted = !flow.head.watch.any(Watch::ALONE) && server.flags.any(TcpFlags::SYN);
     Some(Request {
@@ -194,14 +197,15 @@ fn midway(flow: &Flow, now: u64) -> Option<Midway> {
         [0, 1] => Side::B,
         _ => return None,
     };
-    if flow.head.bits.any(HeadBits::HANDSHAKE) || age > LATELY {
+    let flags = flow.ends[side as usize].flags;
+    if flags.any(TcpFlags::SYN) && !flags.any(TcpFlags::ACK) || age > LATELY {
         return None;
     }
     let cast = Cast::of(&flow.head);
     Some(Midway {
         from: cast.end(side),
         to: cast.end(side.other()),
-        syn_ack: flow.ends[side as usize].flags.any(TcpFlags::SYN),
+        syn_ack: flags.any(TcpFlags::SYN),
         refused: resets[side.other() as usize] > 0,
         age,
         outgoing: flow.head.local() == Some(side),
@@ -215,6 +219,10 @@ fn client(flow: &Flow, now: u64) -> Option<Settled> {
         return None;
     }
     let end = &flow.ends[side as usize];
+    // One segment or two may be anybody's.
+    if end.ttl_n < 3 {
+        return None;
+    }
     let scale = if end.bits.any(Bits::SCALED) { end.wscale & 15 } else { 0 };
     let window = u32::from(end.windows as u16) << scale;
     Some(Settled {

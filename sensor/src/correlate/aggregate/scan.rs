@@ -12,7 +12,7 @@ use std::{
 
 use sensor_common::detect::Severity;
 
-use super::{About, Aggregate, Sign, sample::Sample};
+use super::{About, Aggregate, Alternative, Not, Sign, sample::Sample};
 use crate::report::{count, ms};
 
 /// Different services that have refused a source, or not answered.
@@ -77,6 +77,8 @@ struct Scan {
     more: bool,
     /// It went on since the last sign.
     fresh: bool,
+    /// When it was last heard of, which may be a minute after its requests.
+    heard: u64,
     /// What it was taken for first: it stays one incident.
     kind: Option<Aggregate>,
 }
@@ -151,6 +153,7 @@ impl Scans {
             targets: HashSet::new(),
             more: false,
             fresh: true,
+            heard: 0,
             kind: None,
         };
         for (target, answer, time) in suspect.failed.into_iter().chain(suspect.open) {
@@ -162,8 +165,8 @@ impl Scans {
     /// What went on since the last call; those that have been quiet for `quiet` nanoseconds at `now` are forgotten.
     pub fn signs(&mut self, now: u64, quiet: u64) -> Vec<Sign> {
         let fresh = self.found.iter_mut().filter(|(_, scan)| scan.fresh);
-        let signs = fresh.map(|(source, scan)| scan.sign(*source)).collect();
-        let over = |_: &IpAddr, scan: &mut Scan| scan.last.saturating_add(quiet) <= now;
+        let signs = fresh.map(|(source, scan)| scan.sign(*source, now)).collect();
+        let over = |_: &IpAddr, scan: &mut Scan| scan.heard.saturating_add(quiet) <= now;
         self.targets -= self.found.extract_if(.., over).map(|(_, scan)| scan.targets.len()).sum::<usize>();
         signs
     }
@@ -195,8 +198,9 @@ impl Scan {
         new && room && self.targets.insert(target)
     }
 
-    fn sign(&mut self, source: IpAddr) -> Sign {
+    fn sign(&mut self, source: IpAddr, now: u64) -> Sign {
         self.fresh = false;
+        self.heard = now;
         let hosts: HashSet<IpAddr> = self.targets.iter().map(SocketAddr::ip).collect();
         let ports: HashSet<u16> = self.targets.iter().map(SocketAddr::port).collect();
         let sweep = ports.len() == 1 && hosts.len() > 1;
@@ -223,8 +227,8 @@ impl Scan {
             let others = if self.open.len() >= FAILURES { " and maybe more" } else { "" };
             sign.reasons.push(format!("open: {}{others}", open.join(", ")));
         }
-        sign.ruled_out.push("A client whose server is gone: it would ask for one service.".to_owned());
-        sign.ruled_out.push("A proxy with dead backends: it would be served by others.".to_owned());
+        sign.ruled_out.push(Not::a(Alternative::ServerGone, "it would ask for one service"));
+        sign.ruled_out.push(Not::a(Alternative::DeadBackends, "it would be served by others"));
         let mut hosts: Vec<_> = hosts.into_iter().collect();
         hosts.sort_unstable();
         hosts.truncate(FAILURES);

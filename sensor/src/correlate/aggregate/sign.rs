@@ -8,7 +8,7 @@ use std::{
 
 use sensor_common::detect::Severity;
 
-use super::Aggregate;
+use super::{Aggregate, Not};
 
 /// Incidents of aggregates that are open at a time.
 pub const MAX_OPEN: usize = 256;
@@ -16,7 +16,7 @@ pub const MAX_OPEN: usize = 256;
 pub const QUIET: u64 = 60_000_000_000;
 
 /// Whom it is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum About {
     /// The host that the sensor watches, or all that passes it.
     Here,
@@ -53,7 +53,7 @@ pub struct Sign {
     /// What speaks for it.
     pub reasons: Vec<String>,
     /// What it is not, and why.
-    pub ruled_out: Vec<String>,
+    pub ruled_out: Vec<Not>,
     /// Other aggregates that go with it.
     pub with: Vec<Aggregate>,
     /// What is counted of it (requests, segments, targets), so far if `sum`, else since the last sign.

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use sensor_common::{counters::Counter, detect::Severity, flow::TcpFlags};
 
 use super::{
-    About, Aggregate, Sign,
+    About, Aggregate, Alternative, Not, Sign,
     flood::percent,
     meter::Meter,
     reading::{Reading, Span},
@@ -74,7 +74,13 @@ impl Strays {
             now.sample.midway.iter().filter(of).map(|m| (m.from.ip(), m.to.to_string()))
         };
         let mut signs = Vec::new();
-        let mut tell = |kind, what: &str, found: Option<(f64, f64)>, n: u64, meter: &Meter, who: Who, not: &[&str]| {
+        let mut tell = |kind,
+                        what: &str,
+                        found: Option<(f64, f64)>,
+                        n: u64,
+                        meter: &Meter,
+                        who: Who,
+                        not: &[(Alternative, &str)]| {
             let Some((rate, lasted)) = found.filter(|_| !settling) else { return };
             let severity = if kind == Aggregate::RstOutSurge { Severity::Warn } else { worth(rate) };
             let headline = format!("{rate:.0} {what} a second for {lasted:.0} s{}", who.to());
@@ -82,11 +88,11 @@ impl Strays {
             sign.amount = n;
             sign.reasons.push(format!("{:.0} a second were usual", meter.usual()));
             sign.reasons.extend(who.words());
-            sign.ruled_out = not.iter().map(|not| (*not).to_owned()).collect();
+            sign.ruled_out = not.iter().map(|(what, reason)| Not::a(*what, *reason)).collect();
             sign.peers = who.peers();
             signs.push(sign);
         };
-        let gone = "Connections from before the sensor's start, or that the table gave up: neither was just now.";
+        let gone = (Alternative::FromBefore, "neither was just now");
         tell(
             Aggregate::RstFloodIn,
             "resets that belong to no connection",
@@ -94,7 +100,7 @@ impl Strays {
             resets_in,
             &self.rst_in,
             Who::of(strays(TcpFlags::RST)),
-            &[gone, "A peer that restarts: its resets belong to connections that the sensor knows."],
+            &[gone, (Alternative::Restart, "a peer's resets belong to connections that the sensor knows")],
         );
         tell(
             Aggregate::FinFlood,
@@ -112,7 +118,7 @@ impl Strays {
             midway,
             &self.ack,
             Who::of(lone(false)),
-            &[gone, "Connections that move here from elsewhere: theirs go on in both directions."],
+            &[gone, (Alternative::Moved, "theirs go on in both directions")],
         );
         tell(
             Aggregate::SynAckFlood,
@@ -121,7 +127,7 @@ impl Strays {
             answers,
             &self.syn_ack,
             Who::of(lone(true)),
-            &["Requests that take another way: what they ask for would come about."],
+            &[(Alternative::OtherWay, "what they ask for would come about")],
         );
         let own = now.strays.iter().filter(|s| s.outgoing && s.flags.any(TcpFlags::RST));
         let refused = now.sample.requests.iter().filter(|r| r.answer == super::sample::Answer::Refused && !r.outgoing);
@@ -134,7 +140,7 @@ impl Strays {
             span.n(Counter::RstOut),
             &self.rst_out,
             Who::of(own.chain(refused)),
-            &["A flood or a scan that they answer: none is on.", "A restart: it would be over by now."],
+            &[(Alternative::Provoked, "none is on"), (Alternative::Restart, "it would be over by now")],
         );
         signs
     }
