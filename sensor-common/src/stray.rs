@@ -1,4 +1,5 @@
-//! The last segments that belong to no flow and open none: who sent them. How many there were, the counters say exactly.
+//! The last segments that belong to no flow and open none, but for this host's own resets: who sent them. How many there were, the
+//! counters say exactly.
 //!
 //! A ring for each CPU, written for strays only. Read once a second it holds each of up to [`STRAYS`], and of a flood its latest.
 

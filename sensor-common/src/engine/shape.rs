@@ -116,7 +116,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let reason = shape::stray(packet.flags);
         self.cpu.count_reason(reason);
         if reason as u8 == Counter::StrayRst as u8 && hook == Hook::Egress as u8 {
-            self.cpu.count(Counter::StrayRstOut);
+            // It answers a stray that was kept.
+            return self.cpu.count(Counter::StrayRstOut);
         }
         self.cpu.strays.keep(packet, hook);
     }

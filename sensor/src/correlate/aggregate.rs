@@ -65,12 +65,13 @@ impl Aggregates {
     /// Adds what was read: incidents that opened, have grown, or are over.
     pub fn read(&mut self, now: Reading) -> Vec<Incident> {
         let mut signs = self.scans.signs(now.time, QUIET);
-        signs.extend(self.probes.signs(&now));
+        let before = self.before.take();
+        let span = before.as_ref().map(|before| Span::between(before, &now));
+        signs.extend(self.probes.signs(&now, span.as_ref()));
         signs.extend(self.naptha.signs(&now.sample));
         signs.extend(self.ports.signs(now.time, now.host.map(|host| host.limits)));
         scan::hints(&mut signs, &now.sample);
-        if let Some(before) = self.before.take() {
-            let span = Span::between(&before, &now);
+        if let Some((before, span)) = before.zip(span) {
             signs.extend(self.floods.signs(&now, &span));
             let flooded = self.ledger.has(Aggregate::SynFlood) || signs.iter().any(|s| s.kind == Aggregate::SynFlood);
             let scanned = signs.iter().any(|s| s.kind.is_scan()) || self.ledger.has_scan();

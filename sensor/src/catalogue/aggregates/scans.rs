@@ -2,7 +2,7 @@
 
 /// What all scans from samples have in common.
 const PROBES: &str = "15 targets and more of one source within a minute, from samples: of up to 64 strays a second and CPU each one. \
-    Warn from 100.";
+    Warn from 100 segments, which are counted exactly.";
 const CAUSES: &[&str] = &["somebody looks for open ports, with a scanner", "an inventory or audit of one's own"];
 const NEXT: &[&str] = &[
     "Is the source one of yours: inventory, audit, monitoring? Then put it on the allow-list.",

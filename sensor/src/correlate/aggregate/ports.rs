@@ -190,8 +190,9 @@ impl Pair {
         let tame = allowed || f64::from(reused) * 10.0 >= taken;
         let severity = if tame { Severity::Info } else { severity };
         let most = f64::from(room) / TIME_WAIT as f64;
+        let opened = if rate > 0.0 { format!(", {rate:.1} are opened") } else { String::new() };
         let headline = format!(
-            "{client} has {} of {room} ports to {server} in TIME_WAIT; {rate:.1} connections a second, {most:.1} are possible",
+            "{client} has {} of {room} ports to {server} in TIME_WAIT; {most:.1} connections a second are possible{opened}",
             percent(share)
         );
         let mut sign = Sign::new(Aggregate::EphemeralExhaustion, About::Client(client, server), severity, headline);

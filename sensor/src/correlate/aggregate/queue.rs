@@ -19,6 +19,8 @@ const MANY: u64 = 10;
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     before: Option<HostReading>,
+    /// The service that came off worst of late.
+    worst: Option<String>,
     /// Of this window: what was counted, for how many seconds, requests and connections.
     window: (TcpExt, f64, [u64; 2]),
 }
@@ -36,15 +38,20 @@ impl Queues {
         *came += span.n(Counter::FlowsEstablished);
         let sum = *ext;
         let completion = if *asked > 0 { (*came as f64 / *asked as f64).min(1.0) } else { 1.0 };
+        let full = |ext: &TcpExt| ext.listen_overflows + ext.req_q_full_do_cookies + ext.req_q_full_drop;
         if *seconds >= WINDOW {
             self.window = Default::default();
+            self.worst.take_if(|_| full(&sum) == 0);
         }
-        let full = |ext: &TcpExt| ext.listen_overflows + ext.req_q_full_do_cookies + ext.req_q_full_drop;
-        (full(&grown) > 0).then(|| sign(&sum, full(&grown), host, completion, flooded, busiest(now, before)))
+        if full(&grown) == 0 {
+            return None;
+        }
+        self.worst = busiest(now, before).or_else(|| self.worst.take());
+        Some(sign(&sum, full(&grown), host, completion, flooded, self.worst.as_ref()))
     }
 }
 
-fn sign(sum: &TcpExt, n: u64, host: HostReading, completion: f64, flooded: bool, busiest: Option<String>) -> Sign {
+fn sign(sum: &TcpExt, n: u64, host: HostReading, completion: f64, flooded: bool, busiest: Option<&String>) -> Sign {
     let drops = sum.listen_overflows + sum.req_q_full_do_cookies + sum.req_q_full_drop;
     let unanswered = sum.syncookies_sent > 10 * sum.syncookies_recv.max(1);
     let attacked = flooded || unanswered && completion < 0.5;
@@ -55,7 +62,7 @@ fn sign(sum: &TcpExt, n: u64, host: HostReading, completion: f64, flooded: bool,
         (false, false) => "a listener's queue of requests is full, without an attack",
     };
     let severity = if drops >= MANY { Severity::Warn } else { Severity::Notice };
-    let whose = busiest.as_ref().map_or_else(String::new, |service| format!(" (likely {service})"));
+    let whose = busiest.map_or_else(String::new, |service| format!(" (likely {service})"));
     let mut sign = Sign::new(Aggregate::ListenOverflow, About::Here, severity, format!("{headline}{whose}"));
     sign.amount = n;
     let mut say = |n: u64, name: &str, what: &str| {

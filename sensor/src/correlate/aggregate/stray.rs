@@ -129,9 +129,7 @@ impl Strays {
             Who::of(lone(true)),
             &[(Alternative::OtherWay, "what they ask for would come about")],
         );
-        let own = now.strays.iter().filter(|s| s.outgoing && s.flags.any(TcpFlags::RST));
         let refused = now.sample.requests.iter().filter(|r| r.answer == super::sample::Answer::Refused && !r.outgoing);
-        let own = own.map(|s| (s.to.ip(), s.from.to_string()));
         let refused = refused.map(|r| (r.client.ip(), r.server.to_string()));
         tell(
             Aggregate::RstOutSurge,
@@ -139,7 +137,7 @@ impl Strays {
             rst_out,
             span.n(Counter::RstOut),
             &self.rst_out,
-            Who::of(own.chain(refused)),
+            Who::of(refused.chain(lone(false))),
             &[(Alternative::Provoked, "none is on"), (Alternative::Restart, "it would be over by now")],
         );
         signs

@@ -21,7 +21,13 @@ impl Incident {
         let Self { change, first, last, amount, sign } = self;
         let kind = sign.kind;
         let mut reasons = sign.reasons.clone();
-        if !sign.peers.is_empty() && !matches!(sign.about, About::Client(..)) {
+        // Who was asked is named where there are several, and sources where they are not made up.
+        let known = match sign.about {
+            About::Source(_) => sign.peers.len() > 1,
+            About::Client(..) => false,
+            About::Here | About::Service(_) => !sign.with.contains(&Aggregate::SpoofedSources),
+        };
+        if known && !sign.peers.is_empty() {
             let some: Vec<_> = sign.peers.iter().take(NAMED).map(ToString::to_string).collect();
             let more = if sign.peers.len() > NAMED { " and others" } else { "" };
             let whom = if kind.is_scan() { "asked" } else { "sources" };
