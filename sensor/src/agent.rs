@@ -1,5 +1,6 @@
 //! The agent: load, attach, drain, report, and leave nothing behind.
 
+mod aggregates;
 mod interfaces;
 mod names;
 mod records;
@@ -29,6 +30,7 @@ use tokio::{
 
 pub use wanted::{Choice, Wanted};
 
+use aggregates::Aggregates;
 use interfaces::Interfaces;
 use names::Names;
 use records::{Parting, Records, Swept};
@@ -211,6 +213,8 @@ impl Agent {
         // Mapped once: its pages count as memory of the process each time.
         let table = Arc::new(self.kernel.table()?);
         let readings = self.kernel.readings(Arc::clone(&table))?;
+        let own = self.kernel.config().both_directions == 0;
+        let aggregates = Aggregates::open(self.kernel.readings(Arc::clone(&table))?, own);
         let board = Arc::clone(&self.board);
         let (sweep, drained, writer, gone) = runtime.block_on(async {
             let parting = Parting::default();
@@ -228,7 +232,8 @@ impl Agent {
                 Source { board: board.clone(), account: drain.account(), readings, layers, started: SystemTime::now() };
             let observer = self.observer.take().map(|observer| observer.start(source));
             let _observing = observer.transpose().map_err(Failure::Loop)?;
-            let (sweep, swept) = Records::start(table, self.records, parting, board.clone()).map_err(Failure::Loop)?;
+            let (sweep, swept) =
+                Records::start((table, aggregates), self.records, parting, board.clone()).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
             let reporter = reporter.with_packets(packets).with_records(self.records);
@@ -287,11 +292,15 @@ fn write<W: Write + Send + 'static>(
         let _failed = failed;
         while let Some(news) = runtime.block_on(next(&mut events, &mut swept)) {
             board.begin();
-            let (finding, fresh) = match &news {
-                News::Event(record) => (Event::decode(record), true),
-                News::Swept(Swept::Found(event)) => (Some(**event), false),
+            let (finding, fresh) = match news {
+                News::Event(record) => (Event::decode(&record), true),
+                News::Swept(Swept::Found(event)) => (Some(*event), false),
+                News::Swept(Swept::Read(reading)) => {
+                    reporter.read(*reading)?;
+                    (None, false)
+                }
                 News::Swept(Swept::Ended(record)) => {
-                    names.with(record.key.link, |place| reporter.record(record, place))?;
+                    names.with(record.key.link, |place| reporter.record(&record, place))?;
                     board.record();
                     (None, false)
                 }
