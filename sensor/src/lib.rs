@@ -21,6 +21,7 @@ pub mod report;
 pub mod schema;
 pub mod seal;
 pub mod status;
+pub mod store;
 pub mod sweep;
 pub mod systemd;
 #[cfg(feature = "trace")]
