@@ -1,6 +1,7 @@
 //! The agent: load, attach, drain, report, and leave nothing behind.
 
 mod interfaces;
+mod kept;
 mod names;
 mod records;
 mod reload;
@@ -30,6 +31,7 @@ use tokio::{
 pub use wanted::{Choice, Wanted};
 
 use interfaces::Interfaces;
+use kept::Store;
 use names::Names;
 use records::{Parting, Records, Swept};
 use reload::Reload;
@@ -58,6 +60,7 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let wanted = Wanted::new(&options.interfaces)?;
     wanted.check(&Links::open().and_then(|links| links.all()).map_err(Failure::Loop)?)?;
     let packets = options.report.packets(None)?;
+    let store = Store::open(options)?;
     let observer = Observer::open(options.metrics)?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces::ignores_vlans(&wanted);
@@ -69,11 +72,12 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         per_connection: limits.per_connection,
         both_directions,
         ignore_vlans,
-        records: options.records,
+        records: options.records || store.is_some(),
         gtsm_ports: options.guard.ports()?,
         gtsm_hops: options.guard.hops,
         ..Options::default()
     })?;
+    agent.records = options.records;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
     {
@@ -87,6 +91,8 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     // Whoever names a pattern asks for what comes later.
     let hot_plug = options.keep_caps || wanted.patterns().is_some();
     let mut needs = Needs { hot_plug, read: options.loaded.folder().into_iter().collect(), ..Needs::default() };
+    needs.write.extend(store.as_ref().map(|store| store.writer.folder()));
+    agent.store = store;
     let mut watched = Vec::new();
     for attached in agent.attach(wanted, options.mode.into())? {
         needs.clsact |= attached.is_clsact();
@@ -158,6 +164,8 @@ pub struct Agent {
     reload: Option<Reload>,
     /// Whether connections that ended are told of, too.
     records: bool,
+    /// What is kept, if anything is.
+    store: Option<Store>,
     /// What is still needed once it watches; the rest is given up. None for a process that has other things to do.
     seal: Option<Needs>,
     /// Who answers for it, if anybody may ask.
@@ -174,8 +182,8 @@ impl Agent {
     pub fn load(options: &Options) -> Result<Self, Failure> {
         let (kernel, records) = (Kernel::load(options)?, options.records);
         let (interfaces, bell, rules, reload) = Default::default();
-        let (seal, observer, board) = Default::default();
-        Ok(Self { kernel, interfaces, bell, rules, reload, records, seal, observer, board })
+        let (store, seal, observer, board) = Default::default();
+        Ok(Self { kernel, interfaces, bell, rules, reload, records, store, seal, observer, board })
     }
 
     /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
@@ -211,6 +219,7 @@ impl Agent {
         // Mapped once: its pages count as memory of the process each time.
         let table = Arc::new(self.kernel.table()?);
         let readings = self.kernel.readings(Arc::clone(&table))?;
+        let counters = self.kernel.readings(Arc::clone(&table))?;
         let board = Arc::clone(&self.board);
         let (sweep, drained, writer, gone) = runtime.block_on(async {
             let parting = Parting::default();
@@ -228,10 +237,15 @@ impl Agent {
                 Source { board: board.clone(), account: drain.account(), readings, layers, started: SystemTime::now() };
             let observer = self.observer.take().map(|observer| observer.start(source));
             let _observing = observer.transpose().map_err(Failure::Loop)?;
-            let (sweep, swept) = Records::start(table, self.records, parting, board.clone()).map_err(Failure::Loop)?;
+            let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
+            let wanted = self.records || keeper.is_some();
+            let (sweep, swept) = Records::start(table, wanted, parting, board.clone()).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
-            let reporter = reporter.with_packets(packets).with_records(self.records);
+            let mut reporter = reporter.with_packets(packets).with_records(self.records);
+            if let Some(keeper) = keeper {
+                reporter = reporter.with_sink(Box::new(keeper));
+            }
             let writer = write((records, swept), reporter, (names, rules.clone()), failed, board.clone())
                 .map_err(Failure::Loop)?;
             let mut gone = None;

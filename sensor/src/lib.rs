@@ -12,6 +12,7 @@ pub mod explain;
 pub mod failure;
 pub mod flows;
 pub mod host;
+pub mod incidents;
 pub mod interrupt;
 pub mod kernel;
 pub mod lab;

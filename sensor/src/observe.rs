@@ -32,6 +32,7 @@ use crate::{
 
 pub use board::{BOUNDS, Board, Swept, Watched};
 pub use metrics::render;
+pub(crate) use snapshot::nanos;
 pub use snapshot::{Identity, Snapshot};
 pub use socket::{Answering, find};
 

@@ -6,6 +6,7 @@ use std::{
     io::{self, BufWriter, Read, StdoutLock, Write},
     os::fd::AsFd,
     path::Path,
+    time::SystemTime,
 };
 
 use sensor_common::{config::Config, counters::Counter, engine::Seen, table::WAYS, wire::Slice};
@@ -15,7 +16,9 @@ use crate::{
     cli,
     failure::Failure,
     host::Host,
+    observe::nanos,
     report::{PacketFile, Place, Reporter, Tally, WallClock},
+    store::{Keeper, Manner, Origin, Writer},
 };
 
 mod frames;
@@ -59,7 +62,14 @@ fn stdin() -> Result<File, Failure> {
 /// The engine's configuration: a table of at least so many flows, and records where they are wanted.
 fn config(options: &cli::Replay) -> Config {
     let config = Config::replay(options.flows.div_ceil(WAYS as u32).next_power_of_two() - 1);
-    if options.records { config.with_records(u32::MAX, 0) } else { config }
+    if options.records || options.db.is_some() { config.with_records(u32::MAX, 0) } else { config }
+}
+
+/// Whoever keeps what is found. It has all the time in the world, and deletes nothing: a capture is as old as it is.
+fn keeper(file: &Path, options: &cli::Replay) -> Result<Keeper, Failure> {
+    let origin = Origin::Capture(options.file.display().to_string());
+    let writer = Writer::open(file, origin, nanos(SystemTime::now()))?;
+    Keeper::start(writer, Manner { patient: true, ..Manner::default() }).map_err(Failure::Loop)
 }
 
 struct Replay {
@@ -82,11 +92,15 @@ impl Replay {
         let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
         let reporter = Reporter::new(out, options.report.style(), WallClock::epoch());
         let mut config = config(options);
+        let reporter = match &options.db {
+            Some(file) => reporter.with_sink(Box::new(keeper(file, options)?)),
+            None => reporter,
+        };
         config.gtsm_ports = options.guard.ports()?;
         config.gtsm_hops = options.guard.hops;
         let host = Host::new(config);
         Ok(Self {
-            records: Records::of(&host, options.records),
+            records: Records::of(&host, options.records || options.db.is_some()),
             host,
             frames: Frames::default(),
             guessed: false,

@@ -155,21 +155,29 @@ impl<W: Write> Reporter<W> {
         if !printed && event.severity() < correlate::LEAST && self.sinks.is_empty() {
             return Ok(());
         }
-        let finding = Finding::new(event, self.clock, place);
+        let mut finding = Finding::new(event, self.clock, place);
         let over = self.correlator.close(finding.time);
         let grown = self.correlator.add(&finding);
         over.iter().try_for_each(|incident| self.incident(&incident.closed()))?;
-        self.sinks.iter_mut().for_each(|sink| sink.finding(&finding));
+        if !self.sinks.is_empty() {
+            finding.incident = self.correlator.incident(&finding);
+            self.sinks.iter_mut().for_each(|sink| sink.finding(&finding));
+        }
         if printed {
+            if let Some(packets) = &mut self.packets {
+                packets.finding(&finding);
+            }
             self.finding(&finding)?;
         }
         grown.map_or(Ok(()), |incident| self.incident(&incident))
     }
 
-    fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
-        if let Some(packets) = &mut self.packets {
-            packets.finding(finding);
-        }
+    /// Prints a finding.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub(crate) fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
         match self.style.output {
             Output::Json => json::line(&mut self.out, finding),
             Output::Compact => self.compact(finding),

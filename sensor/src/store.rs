@@ -10,6 +10,7 @@ mod lock;
 mod prune;
 mod read;
 mod row;
+mod sink;
 mod writer;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ pub use keeper::{Keeper, Manner, Shared, Source};
 pub use prune::Limits;
 pub use read::{Ended, Found, Reader, Run, Segments, Which};
 pub use row::Row;
-pub use writer::Writer;
+pub use writer::{Origin, Writer};
 
 /// Where an agent keeps it, if no other file is named.
 pub const DEFAULT_FILE: &str = "/var/lib/sensor/sensor.db";

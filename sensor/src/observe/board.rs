@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -13,6 +13,7 @@ use super::snapshot::nanos;
 use crate::{
     kernel::{Attached, Egress, Ingress},
     report::{Written, rfc3339},
+    store::{Kept, Shared},
     sweep::Known,
 };
 
@@ -81,6 +82,7 @@ pub struct Board {
     watched: Mutex<Vec<Watched>>,
     swept: Mutex<Swept>,
     told: Mutex<Told>,
+    kept: Mutex<Option<Arc<Shared>>>,
 }
 
 /// Interfaces that are gone and still told of.
@@ -166,6 +168,16 @@ impl Board {
     /// The sweep has been round.
     pub fn sweep(&self, swept: Swept) {
         *lock(&self.swept) = swept;
+    }
+
+    /// The keeper of the database, if there is one.
+    pub fn keep(&self, keeper: Option<Arc<Shared>>) {
+        *lock(&self.kept) = keeper;
+    }
+
+    /// What became of what was to be kept.
+    pub fn kept(&self) -> Option<Kept> {
+        lock(&self.kept).as_ref().map(|shared| shared.kept())
     }
 
     /// The interfaces.

@@ -1,7 +1,7 @@
 //! The file: how it is opened, and what is in it.
 
 use std::{
-    fs::{DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
@@ -24,11 +24,10 @@ pub(super) const MODE: u32 = 0o640;
 /// How long another connection is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Times are nanoseconds since the epoch. What is filtered by has a column, the rest is in `view`, `event` and `told`. `seen` links
-/// findings to incidents: what they are about, in the words of the correlator.
+/// Times are nanoseconds since the epoch. What is filtered by has a column, the rest is in `view`, `event` and `told`.
 const TABLES: &str = "
     CREATE TABLE run (
-        id INTEGER PRIMARY KEY, source TEXT NOT NULL, version TEXT NOT NULL,
+        id INTEGER PRIMARY KEY, live INTEGER NOT NULL, source TEXT NOT NULL, version TEXT NOT NULL,
         started INTEGER NOT NULL, last INTEGER NOT NULL, ended INTEGER, lost INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE incident (
@@ -38,10 +37,10 @@ const TABLES: &str = "
     CREATE INDEX incident_last ON incident (last);
     CREATE TABLE finding (
         id INTEGER PRIMARY KEY, run INTEGER NOT NULL, time INTEGER NOT NULL, severity INTEGER NOT NULL, kind TEXT NOT NULL,
-        src TEXT NOT NULL, dst TEXT NOT NULL, interface TEXT, frame INTEGER, seen TEXT, event BLOB NOT NULL
+        src TEXT NOT NULL, dst TEXT NOT NULL, interface TEXT, frame INTEGER, incident TEXT, event BLOB NOT NULL
     ) STRICT;
     CREATE INDEX finding_time ON finding (severity, time);
-    CREATE INDEX finding_seen ON finding (seen, time) WHERE seen IS NOT NULL;
+    CREATE INDEX finding_incident ON finding (incident, time) WHERE incident IS NOT NULL;
     CREATE TABLE record (
         id INTEGER PRIMARY KEY, run INTEGER NOT NULL, time INTEGER NOT NULL, client TEXT NOT NULL, server TEXT NOT NULL,
         told TEXT NOT NULL
@@ -72,7 +71,7 @@ pub(super) fn readable(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(file, flags).map_err(|error| StoreError::of(file, &error))?;
     let (connection, fresh) = match check(&connection, file) {
         // Whoever may not write there cannot look at what others write; where nobody does, no look is needed.
-        Err(StoreError::Open { .. } | StoreError::ReadOnly { .. }) if !wal(file).exists() => {
+        Err(StoreError::Open { .. } | StoreError::ReadOnly { .. }) if journal(file) == 0 => {
             let alone = format!("file:{}?immutable=1", escaped(file));
             let connection = Connection::open_with_flags(alone, flags | OpenFlags::SQLITE_OPEN_URI)
                 .map_err(|error| StoreError::of(file, &error))?;
@@ -140,11 +139,11 @@ fn prepare(connection: &mut Connection, fresh: bool) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The file in which what was written last waits to be taken over.
-pub(super) fn wal(file: &Path) -> std::path::PathBuf {
+/// Bytes of the journal, in which what was written last waits to be taken over.
+pub(super) fn journal(file: &Path) -> u64 {
     let mut name = file.as_os_str().to_owned();
     name.push("-wal");
-    name.into()
+    fs::metadata(name).map_or(0, |journal| journal.len())
 }
 
 /// A path as part of a URI.

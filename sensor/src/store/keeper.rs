@@ -9,13 +9,13 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
 
 use sensor_common::counters::Cpu;
 
 use super::{Kept, Limits, Row, StoreError, Writer};
-use crate::correlate::MAX_INCIDENTS;
+use crate::{correlate::MAX_INCIDENTS, observe::nanos};
 
 /// Rows that may wait: 6 MB of findings.
 const QUEUE: usize = 8192;
@@ -279,9 +279,8 @@ fn gather(rows: &Receiver<Message>, until: Instant, batch: &mut Vec<Row>, waitin
     true
 }
 
-/// Now, in nanoseconds since the epoch.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+fn now() -> u64 {
+    nanos(SystemTime::now())
 }
 
 fn warn(text: &str) {

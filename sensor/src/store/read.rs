@@ -7,7 +7,6 @@ use rusqlite::{Connection, Row as Columns, params};
 use sensor_common::{detect::Severity, event::Event};
 
 use super::{StoreError, file};
-use crate::correlate::QUIET;
 
 /// A database that is read. Nobody is kept from writing for longer than a question takes.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ pub struct Found {
     pub first: u64,
     /// Latest finding.
     pub last: u64,
-    /// All of it, as JSON.
+    /// All of it, as JSON, as it stood when it was told last.
     pub view: String,
 }
 
@@ -67,7 +66,7 @@ pub struct Segments {
     pub event: Option<Box<Event>>,
 }
 
-/// A sensor that ran, or a capture that was read.
+/// A sensor that watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Its number.
@@ -158,17 +157,16 @@ impl Reader {
         self.all("SELECT id FROM incident ORDER BY last DESC LIMIT ?1", params![limit as i64], |row| row.get(0))
     }
 
-    /// The findings of an incident that is about `seen`, oldest first, at most `limit`.
+    /// The findings of an incident, oldest first, at most `limit`.
     ///
     /// # Errors
     ///
     /// Why they cannot be read.
-    pub fn findings(&self, of: &Found, seen: &str, limit: usize) -> Result<Vec<Segments>, StoreError> {
-        // What is about the same and comes so soon is the same incident, also if that was not told any more.
-        let end = of.last.saturating_add(QUIET);
+    pub fn findings(&self, of: &Found, limit: usize) -> Result<Vec<Segments>, StoreError> {
         let select = "SELECT time, kind, severity, src, dst, interface, frame, event FROM finding \
-                      WHERE seen = ?1 AND run = ?2 AND time >= ?3 AND time < ?4 ORDER BY time, id LIMIT ?5";
-        self.all(select, params![seen, of.run, time(of.first), time(end), limit as i64], |row| {
+                      WHERE incident = ?1 AND run = ?2 ORDER BY time, id LIMIT ?3";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.all(select, params![of.id, of.run, limit], |row| {
             let event: Vec<u8> = row.get(7)?;
             Ok(Segments {
                 time: row.get::<_, i64>(0)? as u64,
@@ -182,14 +180,13 @@ impl Reader {
         })
     }
 
-    /// The runs that had a share in a time, oldest first.
+    /// The runs that watched interfaces at some time between, oldest first.
     ///
     /// # Errors
     ///
     /// Why they cannot be read.
     pub fn runs(&self, since: u64, until: u64) -> Result<Vec<Run>, StoreError> {
-        let select =
-            "SELECT id, source, started, last, ended, lost FROM run WHERE last >= ?1 AND started <= ?2 ORDER BY id";
+        let select = "SELECT id, source, started, last, ended, lost FROM run WHERE live AND last >= ?1 AND started <= ?2 ORDER BY id";
         self.all(select, params![time(since), time(until)], |row| {
             Ok(Run {
                 id: row.get(0)?,

@@ -10,7 +10,10 @@ use sensor_common::{
 };
 use serde_json::{Map, Value};
 
-use crate::report::{Finding, flow::Told};
+use crate::{
+    correlate::View,
+    report::{Finding, flow::Told},
+};
 
 /// Something to keep. Times are nanoseconds since the epoch.
 #[derive(Clone, Debug)]
@@ -36,8 +39,8 @@ pub enum Row {
         interface: Option<String>,
         /// The frame's number in a capture.
         frame: Option<u64>,
-        /// What it is about, as its incident says it.
-        seen: Option<String>,
+        /// The name of its incident.
+        incident: Option<String>,
         /// Who claims to have sent the segment, and to whom.
         ends: [SocketAddr; 2],
         /// The event that it came as.
@@ -62,16 +65,24 @@ pub enum Row {
 }
 
 impl Row {
-    /// A finding, about `seen`.
-    pub fn finding(finding: &Finding<'_>, seen: Option<String>) -> Self {
+    /// A finding.
+    pub fn finding(finding: &Finding<'_>) -> Self {
         Self::Finding {
             time: finding.time,
             interface: finding.place.interface.map(str::to_owned),
             frame: finding.place.frame,
-            seen,
+            incident: finding.incident.clone(),
             ends: [finding.src(), finding.dst()],
             event: Box::new(*finding.event),
         }
+    }
+
+    /// An incident.
+    pub fn incident(view: &View) -> Self {
+        let View { id, first, last, severity, .. } = view;
+        // Nothing in there cannot be written as JSON.
+        let json = serde_json::to_string(view).unwrap_or_default();
+        Self::Incident { id: id.clone(), first: *first, last: *last, severity: *severity, view: json }
     }
 
     /// A record.

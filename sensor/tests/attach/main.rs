@@ -11,6 +11,7 @@ mod flows;
 mod hooks;
 mod hotplug;
 mod limits;
+mod memory;
 mod observe;
 mod output;
 mod privilege;

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use rusqlite::Connection;
-use sensor::store::{Kept, Reader, Writer};
+use sensor::store::{Kept, Origin, Reader, Writer};
 use sensor_common::detect::Severity;
 
 use super::{TODAY, file, finding};
@@ -11,7 +11,7 @@ use super::{TODAY, file, finding};
 /// The same word from who writes and who reads, and the file as before.
 fn refused(file: &Path) -> String {
     let before = fs::read(file).ok();
-    let written = Writer::open(file, "test", TODAY).expect_err("it cannot be used").to_string();
+    let written = Writer::open(file, Origin::Live("test".into()), TODAY).expect_err("it cannot be used").to_string();
     let read = Reader::open(file).expect_err("it cannot be used").to_string();
     assert_eq!(written, read);
     assert_eq!(fs::read(file).ok(), before, "left as it was");
@@ -20,7 +20,7 @@ fn refused(file: &Path) -> String {
 }
 
 fn used(file: &Path, n: u64) {
-    let mut writer = Writer::open(file, "test", TODAY).expect("it opens");
+    let mut writer = Writer::open(file, Origin::Live("test".into()), TODAY).expect("it opens");
     let rows: Vec<_> = (0..n).map(|n| finding(n, TODAY + n, Severity::Info)).collect();
     writer.write(&rows, 0, TODAY, &mut Kept::default()).expect("it writes");
     writer.end(0, TODAY).expect("it ends");
@@ -61,7 +61,7 @@ fn damage_is_named_and_is_no_panic() {
             reader.named("", 10)
         };
         let write = || {
-            let mut writer = Writer::open(&file, "test", TODAY)?;
+            let mut writer = Writer::open(&file, Origin::Live("test".into()), TODAY)?;
             let rows: Vec<_> = (0..500).map(|n| finding(n, TODAY + n, Severity::Info)).collect();
             writer.write(&rows, 0, TODAY, &mut Kept::default())
         };
@@ -79,14 +79,14 @@ fn damage_is_named_and_is_no_panic() {
 #[test]
 fn two_sensors_are_one_too_many_and_readers_are_none() {
     let (_folder, file) = file();
-    let mut writer = Writer::open(&file, "test", TODAY).expect("it opens");
-    let said = Writer::open(&file, "test", TODAY).expect_err("it is in use").to_string();
+    let mut writer = Writer::open(&file, Origin::Live("test".into()), TODAY).expect("it opens");
+    let said = Writer::open(&file, Origin::Live("test".into()), TODAY).expect_err("it is in use").to_string();
     assert!(said.contains("is in use by another sensor"), "{said}");
     let reader = Reader::open(&file).expect("it opens");
     writer.write(&[finding(1, TODAY, Severity::Info)], 0, TODAY, &mut Kept::default()).expect("it writes");
     assert_eq!(reader.runs(0, u64::MAX).expect("it reads").len(), 1);
     drop(writer);
-    assert!(Writer::open(&file, "test", TODAY).expect("it is free again").broken_off().is_some());
+    assert!(Writer::open(&file, Origin::Live("test".into()), TODAY).expect("it is free again").broken_off().is_some());
 }
 
 #[test]
@@ -94,8 +94,10 @@ fn what_is_not_there_is_named() {
     let (folder, file) = file();
     let said = Reader::open(&file).expect_err("none").to_string();
     assert!(said.contains("there is no database") && said.contains("--db"), "{said}");
-    let said = Writer::open(&folder.path().join("none/s.db"), "test", TODAY).expect_err("none").to_string();
+    let said = Writer::open(&folder.path().join("none/s.db"), Origin::Live("test".into()), TODAY)
+        .expect_err("none")
+        .to_string();
     assert!(said.contains("in a folder that exists"), "{said}");
-    let said = Writer::open(folder.path(), "test", TODAY).expect_err("a folder").to_string();
+    let said = Writer::open(folder.path(), Origin::Live("test".into()), TODAY).expect_err("a folder").to_string();
     assert!(said.contains("cannot be opened"), "{said}");
 }

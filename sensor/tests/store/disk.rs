@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, ffi::CString, fs, io, path::Path, ptr, thread, time::Duration};
 
-use sensor::store::{Keeper, Manner, Reader, Row, Which, Writer};
+use sensor::store::{Keeper, Manner, Origin, Reader, Row, Which, Writer};
 use sensor_common::detect::Severity;
 use tempfile::TempDir;
 
@@ -32,7 +32,7 @@ fn a_full_disk_costs_rows_which_are_counted_and_nothing_else() {
             return;
         }
         let file = path.join("s.db");
-        let writer = Writer::open(&file, "test", TODAY).expect("it opens");
+        let writer = Writer::open(&file, Origin::Live("test".into()), TODAY).expect("it opens");
         let manner = Manner { retry: Duration::ZERO, ..Manner::default() };
         let keeper = Keeper::start(writer, manner).expect("a thread");
         let sent = Cell::new(0);
@@ -97,7 +97,8 @@ fn a_disk_that_is_full_from_the_start_is_named() {
             return;
         }
         let _ = fs::write(path.join("large"), vec![0; 1 << 20]);
-        let error = Writer::open(&path.join("s.db"), "test", TODAY).expect_err("no room").to_string();
+        let error =
+            Writer::open(&path.join("s.db"), Origin::Live("test".into()), TODAY).expect_err("no room").to_string();
         assert!(error.contains("s.db cannot be written") && error.contains(": make room"), "{error}");
     };
     thread::spawn(within).join().expect("no panic");

@@ -1,6 +1,6 @@
 //! What is deleted, in virtual time.
 
-use sensor::store::{Kept, Limits, Writer};
+use sensor::store::{Kept, Limits, Origin, Writer};
 use sensor_common::detect::Severity;
 
 use super::{DAY, TODAY, ask, file, finding, incident, record};
@@ -8,7 +8,7 @@ use super::{DAY, TODAY, ask, file, finding, incident, record};
 #[test]
 fn age_takes_the_old_and_nothing_else() {
     let (_folder, file) = file();
-    let mut writer = Writer::open(&file, "test", TODAY).expect("it opens");
+    let mut writer = Writer::open(&file, Origin::Live("test".into()), TODAY).expect("it opens");
     let mut kept = Kept::default();
     let rows: Vec<_> = (0..60)
         .flat_map(|day| {
@@ -36,7 +36,7 @@ fn age_takes_the_old_and_nothing_else() {
 #[test]
 fn room_is_made_by_what_is_worth_least_and_the_oldest_of_it() {
     let (_folder, file) = file();
-    let mut writer = Writer::open(&file, "test", TODAY).expect("it opens");
+    let mut writer = Writer::open(&file, Origin::Live("test".into()), TODAY).expect("it opens");
     let mut kept = Kept::default();
     let limits = Limits { days: None, bytes: Some(4 << 20) };
     let count = |table: &str| ask::<i64>(&file, &format!("SELECT count(*) FROM {table}"));

@@ -1,7 +1,7 @@
 //! What is kept reads back as it was.
 
 use proptest::prelude::*;
-use sensor::store::{Kept, Reader, Row, Which, Writer};
+use sensor::store::{Kept, Origin, Reader, Row, Which, Writer};
 use sensor_common::{
     detect::Severity,
     event::{EVENT_VERSION, Event},
@@ -28,13 +28,13 @@ proptest! {
         events in proptest::collection::vec((events(), "\\PC{0,20}", any::<Option<u32>>(), any::<[u8; 4]>()), 1..12),
     ) {
         let (_folder, file) = file();
-        let mut writer = Writer::open(&file, "test", TODAY).expect("it opens");
+        let mut writer = Writer::open(&file, Origin::Live("test".into()), TODAY).expect("it opens");
         let mut kept = Kept::default();
         let rows: Vec<Row> = events.iter().zip(0..).map(|((event, name, frame, address), n)| Row::Finding {
             time: TODAY + n,
             interface: Some(name.clone()),
             frame: frame.map(u64::from),
-            seen: Some("it".to_owned()),
+            incident: Some("a'b\"c%".to_owned()),
             ends: [(*address, 1).into(), (*address, 2).into()],
             event: Box::new(*event),
         }).collect();
@@ -49,7 +49,7 @@ proptest! {
         let found = reader.named("a'b", 9).expect("it reads");
         prop_assert_eq!(found.len(), 1, "told twice, kept once");
         prop_assert_eq!(found[0].view.as_str(), "{\"x\":\"é\"}");
-        let read = reader.findings(&found[0], "it", 99).expect("it reads");
+        let read = reader.findings(&found[0], 99).expect("it reads");
         prop_assert_eq!(read.len(), rows.len());
         for ((read, (event, name, frame, address)), n) in read.iter().zip(&events).zip(0..) {
             prop_assert_eq!(read.event.as_deref().expect("this version's").as_bytes(), event.as_bytes());
@@ -65,7 +65,7 @@ proptest! {
 #[test]
 fn incidents_are_found_by_time_and_severity_the_latest_last() {
     let (_folder, file) = file();
-    let mut writer = Writer::open(&file, "test", TODAY).expect("it opens");
+    let mut writer = Writer::open(&file, Origin::Live("test".into()), TODAY).expect("it opens");
     let rows: Vec<Row> = (0..10)
         .map(|n| Row::Incident {
             id: format!("i{n}"),
