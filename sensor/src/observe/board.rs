@@ -197,6 +197,6 @@ impl Board {
 }
 
 /// What is behind a lock, whatever became of those who held it: numbers do not break halfway.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

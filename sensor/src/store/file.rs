@@ -54,6 +54,7 @@ const TABLES: &str = "
 
 /// Opens a database to write to; makes it where there is none.
 pub(super) fn writable(file: &Path) -> Result<Connection, StoreError> {
+    plain(file)?;
     create(file).map_err(|cause| StoreError::Create { file: file.display().to_string(), cause })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags).map_err(|error| StoreError::of(file, &error))?;
@@ -67,6 +68,7 @@ pub(super) fn readable(file: &Path) -> Result<Connection, StoreError> {
     if !file.exists() {
         return Err(StoreError::Missing { file: file.display().to_string() });
     }
+    plain(file)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags).map_err(|error| StoreError::of(file, &error))?;
     let (connection, fresh) = match check(&connection, file) {
@@ -81,6 +83,12 @@ pub(super) fn readable(file: &Path) -> Result<Connection, StoreError> {
         checked => (connection, checked?),
     };
     if fresh { Err(StoreError::Missing { file: file.display().to_string() }) } else { Ok(connection) }
+}
+
+/// Folders are no databases, and a pipe would be waited for.
+fn plain(file: &Path) -> Result<(), StoreError> {
+    let other = file.exists() && !file.is_file();
+    if other { Err(StoreError::Foreign { file: file.display().to_string() }) } else { Ok(()) }
 }
 
 /// Makes an empty file, and the folder of the usual one.

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{self, Write as _},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -15,7 +15,10 @@ use std::{
 use sensor_common::counters::Cpu;
 
 use super::{Kept, Limits, Row, StoreError, Writer};
-use crate::{correlate::MAX_INCIDENTS, observe::nanos};
+use crate::{
+    correlate::MAX_INCIDENTS,
+    observe::{lock, nanos},
+};
 
 /// Rows that may wait: 6 MB of findings.
 const QUEUE: usize = 8192;
@@ -72,11 +75,11 @@ impl Shared {
     }
 
     fn own(&self) -> Kept {
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.kept)
     }
 
     fn change(&self, change: impl FnOnce(&mut Kept)) {
-        change(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut lock(&self.kept));
     }
 }
 

@@ -99,5 +99,5 @@ fn what_is_not_there_is_named() {
         .to_string();
     assert!(said.contains("in a folder that exists"), "{said}");
     let said = Writer::open(folder.path(), Origin::Live("test".into()), TODAY).expect_err("a folder").to_string();
-    assert!(said.contains("cannot be opened"), "{said}");
+    assert!(said.contains("is no database of this program"), "{said}");
 }
