@@ -91,7 +91,7 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     // Whoever names a pattern asks for what comes later.
     let hot_plug = options.keep_caps || wanted.patterns().is_some();
     let mut needs = Needs { hot_plug, read: options.loaded.folder().into_iter().collect(), ..Needs::default() };
-    needs.write.extend(store.as_ref().map(|store| store.writer.folder()));
+    needs.write.extend(store.as_ref().map(|store| store.0.folder()));
     agent.store = store;
     let mut watched = Vec::new();
     for attached in agent.attach(wanted, options.mode.into())? {

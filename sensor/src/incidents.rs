@@ -134,14 +134,19 @@ fn list(options: &cli::Incidents) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
+/// The same for people: what was told last is not all, unless that was the end.
+fn told(found: &Found) -> Option<View> {
+    let mut view = view(found)?;
+    if view.state != State::Closed {
+        view.what += &format!(", and went on until {}", rfc3339(view.last));
+    }
+    Some(view)
+}
+
 /// An incident in a line, as it began.
 fn entry(out: &mut impl Write, paint: Paint, found: &Found) -> io::Result<()> {
-    match view(found) {
-        Some(view) if view.state == State::Closed => line(out, paint, found.first, &view),
-        Some(mut view) => {
-            view.what += &format!(" and more, until {}", rfc3339(view.last));
-            line(out, paint, found.first, &view)
-        }
+    match told(found) {
+        Some(view) => line(out, paint, found.first, &view),
         None => writeln!(out, "{} told by another version of the sensor  {}", rfc3339(found.first), found.id),
     }
 }

@@ -23,6 +23,10 @@ pub struct Keep {
 impl Keep {
     /// How much.
     pub fn limits(&self) -> store::Limits {
-        store::Limits { days: Some(self.db_days), bytes: Some(u64::from(self.db_size) << 20) }
+        store::Limits {
+            days: Some(self.db_days),
+            bytes: Some(u64::from(self.db_size) << 20),
+            ..store::Limits::default()
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use sensor_common::detect::Severity;
 
-use super::{database, json, view};
+use super::{database, json, told};
 use crate::{
     cli,
     config::nearest,
@@ -31,7 +31,7 @@ pub(super) fn run(options: &cli::Show) -> Result<(), Failure> {
     let mut packets = options.write.as_deref().map(|file| PacketFile::create(file, None)).transpose()?;
     let paint = Paint { on: options.from.color.wanted() };
     let mut out = BufWriter::new(io::stdout().lock());
-    match view(&found) {
+    match told(&found) {
         _ if options.json => json(&mut out, &found)?,
         Some(view) => correlate::write(&mut out, paint, &view)?,
         None => writeln!(out, "{} is told by another version of the sensor: ask that one, or for --json", found.id)?,

@@ -15,8 +15,8 @@ pub enum StoreError {
         /// As it was given.
         file: String,
     },
-    /// It cannot be made there.
-    #[error("{file} cannot be made ({cause}): name a file in a folder that exists and that you may write to")]
+    /// It cannot be made, or locked, there.
+    #[error("{file} cannot be written ({cause}): name a file in a folder that exists and that you may write to")]
     Create {
         /// As it was given.
         file: String,

@@ -14,7 +14,7 @@ use std::{
 
 use sensor_common::counters::Cpu;
 
-use super::{Kept, Limits, Row, StoreError, Writer};
+use super::{Kept, Row, StoreError, Writer};
 use crate::{
     correlate::MAX_INCIDENTS,
     observe::{lock, nanos},
@@ -36,8 +36,6 @@ pub type Source = Box<dyn Fn() -> Option<Cpu> + Send>;
 
 /// How to keep.
 pub struct Manner {
-    /// How much.
-    pub limits: Limits,
     /// Kept once a minute, and at the end.
     pub source: Option<Source>,
     /// Whether whoever has a row waits for room: a capture can, a network cannot.
@@ -48,7 +46,7 @@ pub struct Manner {
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { limits: Limits::default(), source: None, patient: false, retry: Duration::from_secs(30) }
+        Self { source: None, patient: false, retry: Duration::from_secs(30) }
     }
 }
 
@@ -243,7 +241,7 @@ impl Work {
         if written.is_ok() {
             batch.clear();
         }
-        let done = written.and_then(|()| self.writer.prune(&self.manner.limits, now(), &mut kept).map(drop));
+        let done = written.and_then(|()| self.writer.prune(now(), &mut kept).map(drop));
         self.shared.change(|shared| *shared = kept);
         done
     }

@@ -12,12 +12,20 @@ const PAGES: u64 = 1024;
 const DAY: u64 = 86_400 * 1_000_000_000;
 
 /// How much is kept; none is no limit.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Days.
     pub days: Option<u32>,
     /// Bytes of the file.
     pub bytes: Option<u64>,
+    /// Bytes of the journal: more means that somebody has been reading for so long that nothing can be taken over from it.
+    pub journal: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { days: None, bytes: None, journal: 256 << 20 }
+    }
 }
 
 /// Rows that go together: table, column of their time, which.

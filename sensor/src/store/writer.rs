@@ -12,9 +12,6 @@ use zerocopy::IntoBytes as _;
 
 use super::{Kept, Limits, Row, StoreError, file, lock::Lock, row::kind};
 
-/// More than this in the journal means that somebody has been reading for so long that nothing can be taken over from it.
-const JOURNAL: u64 = 256 << 20;
-
 /// Where what is written comes from.
 #[derive(Clone, Debug)]
 pub enum Origin {
@@ -32,6 +29,8 @@ pub struct Writer {
     /// Which file that was when it was opened.
     identity: Option<(u64, u64)>,
     origin: Origin,
+    /// How much is kept.
+    pub limits: Limits,
     /// The row of this run.
     run: i64,
     /// What was there before.
@@ -50,7 +49,8 @@ impl Writer {
         let connection = file::writable(file)?;
         let (run, before) = begin(&connection, &origin, now).map_err(|error| StoreError::of(file, &error))?;
         let identity = identity(file);
-        Ok(Self { connection, file: file.to_owned(), identity, origin, run, before, _lock: lock })
+        let (file, limits) = (file.to_owned(), Limits::default());
+        Ok(Self { connection, file, identity, origin, limits, run, before, _lock: lock })
     }
 
     /// Begins a new file where the old one is no longer in its place: somebody moved it away, or deleted it.
@@ -90,7 +90,7 @@ impl Writer {
     /// Why none was written.
     pub fn write(&mut self, rows: &[Row], lost: u64, now: u64, kept: &mut Kept) -> Result<(), StoreError> {
         self.follow(now)?;
-        if file::journal(&self.file) > JOURNAL && !self.emptied() {
+        if file::journal(&self.file) > self.limits.journal && !self.emptied() {
             let by = "another program, which has been reading it for too long";
             return Err(StoreError::Locked { file: self.file.display().to_string(), by });
         }
@@ -133,8 +133,8 @@ impl Writer {
     /// # Errors
     ///
     /// Why not.
-    pub fn prune(&mut self, limits: &Limits, now: u64, kept: &mut Kept) -> Result<bool, StoreError> {
-        let pruned = super::prune::prune(&self.connection, self.run, limits, now);
+    pub fn prune(&mut self, now: u64, kept: &mut Kept) -> Result<bool, StoreError> {
+        let pruned = super::prune::prune(&self.connection, self.run, &self.limits, now);
         let (deleted, bytes) = pruned.map_err(|error| self.failed(&error))?;
         kept.deleted += deleted;
         kept.bytes = bytes;

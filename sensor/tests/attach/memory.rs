@@ -55,7 +55,7 @@ fn nobody_keeps_what_root_reads_and_a_kill_loses_next_to_nothing() {
     let status = fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
     assert!(status.contains("Seccomp:\t2") && status.contains("CapEff:\t0000000000000000"), "{status}");
     let listed = until(&["incidents", "--db", db, "--since", "1h", "--severity", "warn"], "1 incident\n");
-    assert!(listed.contains("ALERT  incident") && listed.contains("and more, until "), "{listed}");
+    assert!(listed.contains("ALERT  incident") && listed.contains(", and went on until "), "{listed}");
     assert!(listed.contains(&format!("watched {WAN} from ")) && listed.contains(", goes on"), "{listed}");
     assert_eq!(said(&["incidents", "--db", db, "--until", "1h"]).0.lines().next(), Some("0 incidents"));
 
@@ -91,7 +91,7 @@ fn a_database_that_cannot_be_had_is_named_before_anything_is_loaded() {
     let file = folder.path().join("s.db");
     let start =
         |db: &Path| Running::start(lab.server().netns(), sensor(&["attach", "-i", WAN, "--db", db.to_str().unwrap()]));
-    start(&folder.path().join("none/s.db")).ended(2, &["none/s.db cannot be made", "in a folder that exists"]);
+    start(&folder.path().join("none/s.db")).ended(2, &["none/s.db cannot be written", "in a folder that exists"]);
     let running = Running::attach(lab.server().netns(), &["-i", WAN, "--db", file.to_str().unwrap()]);
     start(&file).ended(2, &["is in use by another sensor"]);
     drop(running);

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, ffi::CString, fs, io, path::Path, ptr, thread, time::Duration};
 
-use sensor::store::{Keeper, Manner, Origin, Reader, Row, Which, Writer};
+use sensor::store::{Keeper, Kept, Manner, Origin, Reader, Row, Which, Writer};
 use sensor_common::detect::Severity;
 use tempfile::TempDir;
 
@@ -56,7 +56,7 @@ fn a_full_disk_costs_rows_which_are_counted_and_nothing_else() {
         let full = keeper.settle();
         assert_eq!((full.lost, full.incidents, full.failing), (kept.lost, 0, true), "an incident is kept for later");
         // Another file had the room, and gives it back.
-        grow(&path, 16 << 20);
+        remount(&path, "size=16m", 0);
         let again = loop {
             let kept = put(64);
             if !kept.failing {
@@ -77,13 +77,13 @@ fn a_full_disk_costs_rows_which_are_counted_and_nothing_else() {
     thread::spawn(within).join().expect("no panic");
 }
 
-/// Makes the disk larger.
-fn grow(folder: &Path, bytes: u64) {
-    let folder = CString::new(folder.as_os_str().as_encoded_bytes()).expect("no zero");
-    let size = CString::new(format!("size={bytes}")).expect("no zero");
-    let nothing = ptr::null();
+/// Mounts it again in another way.
+fn remount(folder: &Path, options: &str, flags: u64) {
+    let [folder, options] = [folder.as_os_str().as_encoded_bytes(), options.as_bytes()];
+    let (folder, options) = (CString::new(folder).expect("no zero"), CString::new(options).expect("no zero"));
+    let (nothing, flags) = (ptr::null(), libc::MS_REMOUNT | flags);
     // SAFETY: strings that end with a zero, or none where none is read.
-    let done = unsafe { libc::mount(nothing, folder.as_ptr(), nothing, libc::MS_REMOUNT, size.as_ptr().cast()) };
+    let done = unsafe { libc::mount(nothing, folder.as_ptr(), nothing, flags, options.as_ptr().cast()) };
     assert_eq!(done, 0, "{}", io::Error::last_os_error());
 }
 
@@ -100,6 +100,28 @@ fn a_disk_that_is_full_from_the_start_is_named() {
         let error =
             Writer::open(&path.join("s.db"), Origin::Live("test".into()), TODAY).expect_err("no room").to_string();
         assert!(error.contains("s.db cannot be written") && error.contains(": make room"), "{error}");
+    };
+    thread::spawn(within).join().expect("no panic");
+}
+
+#[test]
+fn what_may_only_be_read_is_read_and_not_written() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().to_owned();
+    let within = move || {
+        if let Err(cause) = small_disk(&path, 2 << 20) {
+            eprintln!("SKIPPED: no mount namespace ({cause})");
+            return;
+        }
+        let file = path.join("s.db");
+        let mut writer = Writer::open(&file, Origin::Live("test".into()), TODAY).expect("it opens");
+        writer.write(&[incident("one", TODAY)], 0, TODAY, &mut Kept::default()).expect("it writes");
+        writer.end(0, TODAY).expect("it ends");
+        remount(&path, "", libc::MS_RDONLY);
+        let said = Writer::open(&file, Origin::Live("test".into()), TODAY).expect_err("not to be written").to_string();
+        assert!(said.contains("s.db cannot be written (Read-only file system"), "{said}");
+        let found = Reader::open(&file).expect("it opens").names(9).expect("it reads");
+        assert_eq!(found, ["one"]);
     };
     thread::spawn(within).join().expect("no panic");
 }

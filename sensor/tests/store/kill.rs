@@ -25,10 +25,10 @@ const ROUNDS: u64 = 100;
 fn child() {
     let Some(file) = env::var_os(FILE) else { return };
     let file = Path::new(&file);
-    let writer = Writer::open(file, Origin::Live("child".into()), TODAY).expect("it opens again");
+    let mut writer = Writer::open(file, Origin::Live("child".into()), TODAY).expect("it opens again");
     let known: i64 = ask(file, "SELECT coalesce(max(frame), 0) FROM finding");
-    let limits = Limits { days: None, bytes: Some(64 << 20) };
-    let keeper = Keeper::start(writer, Manner { limits, ..Manner::default() }).expect("a thread");
+    writer.limits = Limits { bytes: Some(64 << 20), ..Limits::default() };
+    let keeper = Keeper::start(writer, Manner::default()).expect("a thread");
     for batch in (known as u64..).step_by(BATCH as usize) {
         (batch + 1..=batch + BATCH).for_each(|n| keeper.keep(finding(n, TODAY + n, Severity::Info)));
         assert_eq!(keeper.settle().lost, 0);

@@ -1,6 +1,7 @@
 //! What is kept: that it reads back, that it stays within its bounds, and that neither a kill nor a full disk breaks it.
 
 mod bad;
+mod busy;
 mod disk;
 mod kill;
 mod prune;
