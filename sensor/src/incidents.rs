@@ -11,6 +11,7 @@ use std::{
 };
 
 use sensor_common::detect::Severity;
+use serde_json::Value;
 
 use crate::{
     cli::{self, IncidentsVerb},
@@ -21,6 +22,9 @@ use crate::{
     report::{Paint, count, rfc3339},
     store::{DEFAULT_FILE, Ended, Found, Reader, Run, Which},
 };
+
+/// Incidents that are told, if nothing else is said.
+const LIMIT: usize = 1000;
 
 /// Runs of sensors that are told, the latest.
 const RUNS: usize = 8;
@@ -35,7 +39,12 @@ const SILENT: u64 = 150 * 1_000_000_000;
 /// What is wrong with the database, or the question; or the output cannot be written.
 pub fn run(options: &cli::Incidents) -> Result<(), Failure> {
     match &options.verb {
-        Some(IncidentsVerb::Show(options)) => show::run(options),
+        Some(IncidentsVerb::Show(_)) if options.chooses() => {
+            let what =
+                "`sensor incidents show` tells of the one that is named: leave out what chooses among them, as --since";
+            Err(Failure::Other(what.into()))
+        }
+        Some(IncidentsVerb::Show(one)) => show::run(one, &options.from),
         None => list(options),
     }
 }
@@ -76,9 +85,25 @@ impl Hops {
     }
 }
 
+/// What was kept, as text that does a terminal no harm: a file may come from anywhere.
+fn kept(found: &Found) -> Value {
+    let mut kept = serde_json::from_str(&found.view).unwrap_or_default();
+    clean(&mut kept);
+    kept
+}
+
+fn clean(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains(char::is_control) => *text = text.escape_default().to_string(),
+        Value::Array(values) => values.iter_mut().for_each(clean),
+        Value::Object(fields) => fields.values_mut().for_each(clean),
+        _ => {}
+    }
+}
+
 /// The incident as it is known now; none if another version wrote it.
 fn view(found: &Found) -> Option<View> {
-    let view: View = serde_json::from_str(&found.view).ok()?;
+    let view: View = serde_json::from_value(kept(found)).ok()?;
     Some(View { first: found.first, last: found.last.max(view.last), ..view })
 }
 
@@ -104,7 +129,7 @@ fn list(options: &cli::Incidents) -> Result<(), Failure> {
     // Read as a whole before anything is printed: a pager would keep the writer from tidying up.
     let reader = Reader::open(&file)?;
     let left_out = Cell::new(0);
-    let mut found = reader.incidents(&which, options.limit, |found| {
+    let mut found = reader.incidents(&which, options.limit.unwrap_or(LIMIT), |found| {
         let view = view(found);
         if !wanted(options, view.as_ref()) {
             return false;
@@ -119,7 +144,7 @@ fn list(options: &cli::Incidents) -> Result<(), Failure> {
     let runs = reader.runs(since, until)?;
     drop(reader);
     let out = &mut BufWriter::new(io::stdout().lock());
-    if options.json {
+    if options.from.json {
         found.iter().try_for_each(|found| json(out, found))?;
     } else {
         let paint = Paint { on: options.from.color.wanted() };
@@ -147,7 +172,11 @@ fn told(found: &Found) -> Option<View> {
 fn entry(out: &mut impl Write, paint: Paint, found: &Found) -> io::Result<()> {
     match told(found) {
         Some(view) => line(out, paint, found.first, &view),
-        None => writeln!(out, "{} told by another version of the sensor  {}", rfc3339(found.first), found.id),
+        None => {
+            let (kept, id) = (kept(found), found.id.escape_default());
+            let what = kept["what"].as_str().unwrap_or("something");
+            writeln!(out, "{} {what}, told by another version of the sensor  {id}", rfc3339(found.first))
+        }
     }
 }
 
@@ -155,7 +184,7 @@ fn entry(out: &mut impl Write, paint: Paint, found: &Found) -> io::Result<()> {
 fn json(out: &mut impl Write, found: &Found) -> io::Result<()> {
     match view(found) {
         Some(view) => serde_json::to_writer(&mut *out, &view)?,
-        None => out.write_all(found.view.as_bytes())?,
+        None => serde_json::to_writer(&mut *out, &kept(found))?,
     }
     writeln!(out)
 }

@@ -10,7 +10,6 @@ use crate::incidents::Hops;
 
 /// Tell what incidents there were: the latest last, one a line. Times are UTC.
 #[derive(Clone, Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct Incidents {
     /// Tell of one of them.
     #[command(subcommand)]
@@ -30,25 +29,33 @@ pub struct Incidents {
     /// Nothing milder.
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
     pub severity: Option<Severity>,
-    /// So many at the most, the latest.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub limit: usize,
-    /// One JSON object an incident, one a line.
-    #[arg(long)]
-    pub json: bool,
+    /// So many at the most, the latest [default: 1000].
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
     /// Where they are.
     #[command(flatten)]
     pub from: From,
+}
+
+impl Incidents {
+    /// Whether some are asked for, and not one.
+    pub const fn chooses(&self) -> bool {
+        let times = self.since.is_some() || self.until.is_some();
+        times || self.device.is_some() || self.service.is_some() || self.severity.is_some() || self.limit.is_some()
+    }
 }
 
 /// Where incidents are, and how to tell of them.
 #[derive(Clone, Debug, Args)]
 pub struct From {
     /// The database [default: the one that the configuration names, else /var/lib/sensor/sensor.db].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub db: Option<PathBuf>,
+    /// JSON: one object a line, an incident, or a finding where one incident is asked for.
+    #[arg(long, global = true)]
+    pub json: bool,
     /// When to colour; `auto` also heeds NO_COLOR.
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    #[arg(long, value_enum, default_value_t = Color::Auto, global = true)]
     pub color: Color,
 }
 
@@ -71,10 +78,4 @@ pub struct Show {
     /// Tell so many findings at the most, the first ones; all are written.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
-    /// JSON: the incident, then its findings, one object a line.
-    #[arg(long)]
-    pub json: bool,
-    /// Where it is.
-    #[command(flatten)]
-    pub from: From,
 }

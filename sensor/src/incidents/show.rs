@@ -7,7 +7,7 @@ use std::{
 
 use sensor_common::detect::Severity;
 
-use super::{database, json, told};
+use super::{database, entry, json, told};
 use crate::{
     cli,
     config::nearest,
@@ -23,25 +23,25 @@ const NAMES: usize = 10_000;
 /// Findings of one incident that are read: 60 MB of them.
 const FINDINGS: usize = 100_000;
 
-pub(super) fn run(options: &cli::Show) -> Result<(), Failure> {
-    let reader = Reader::open(&database(&options.from))?;
+pub(super) fn run(options: &cli::Show, from: &cli::From) -> Result<(), Failure> {
+    let reader = Reader::open(&database(from))?;
     let found = named(&reader, &options.id)?;
     let findings = reader.findings(&found, FINDINGS)?;
     drop(reader);
     let mut packets = options.write.as_deref().map(|file| PacketFile::create(file, None)).transpose()?;
-    let paint = Paint { on: options.from.color.wanted() };
+    let paint = Paint { on: from.color.wanted() };
     let mut out = BufWriter::new(io::stdout().lock());
     match told(&found) {
-        _ if options.json => json(&mut out, &found)?,
+        _ if from.json => json(&mut out, &found)?,
         Some(view) => correlate::write(&mut out, paint, &view)?,
-        None => writeln!(out, "{} is told by another version of the sensor: ask that one, or for --json", found.id)?,
+        None => entry(&mut out, paint, &found)?,
     }
     let shown = &findings[..findings.len().min(options.limit)];
     // Those of an older version are older.
-    for kept in shown.iter().filter(|kept| kept.event.is_none() && !options.json) {
+    for kept in shown.iter().filter(|kept| kept.event.is_none() && !from.json) {
         writeln!(out, "{}", summed_up(kept))?;
     }
-    let output = if options.json { Output::Json } else { Output::Compact };
+    let output = if from.json { Output::Json } else { Output::Compact };
     let style = Style { output, min_severity: Severity::Info, color: paint.on, analysis: false };
     let mut reporter = Reporter::new(&mut out, style, WallClock::epoch());
     shown.iter().filter_map(finding).try_for_each(|finding| reporter.finding(&finding))?;
@@ -49,7 +49,7 @@ pub(super) fn run(options: &cli::Show) -> Result<(), Failure> {
     if let Some(packets) = &mut packets {
         findings.iter().filter_map(finding).for_each(|finding| packets.finding(&finding));
     }
-    if !options.json {
+    if !from.json {
         writeln!(out, "{} of {}", shown.len(), count(findings.len() as u64, "finding"))?;
         packets.iter().flat_map(PacketFile::account).try_for_each(|line| writeln!(out, "{line}"))?;
     }
@@ -65,11 +65,11 @@ fn named(reader: &Reader, id: &str) -> Result<Found, Failure> {
             let names = reader.names(NAMES)?;
             match nearest(id, names.iter().map(String::as_str)) {
                 "" => "there are none yet".to_owned(),
-                near => format!("the nearest is {near}, and `sensor incidents` lists them all"),
+                near => format!("the nearest is {}, and `sensor incidents` lists them all", near.escape_default()),
             }
         }
         _ => {
-            let names: Vec<_> = found.iter().map(|found| found.id.as_str()).collect();
+            let names: Vec<_> = found.iter().map(|found| found.id.escape_default().to_string()).collect();
             format!("it may be {}: say more of it", names.join(" or "))
         }
     };

@@ -105,7 +105,8 @@ fn what_makes_no_sense_is_one_sentence() {
     let capture = capture.to_str().unwrap();
     failed(&ask(&["--db", capture]), &["is no database of this program"]);
     failed(&sensor(&["replay", capture, "--db", capture]).output().unwrap(), &["is no database of this program"]);
-    failed(&ask(&["show", id, "--db", &db, "--write", "/none/x"]), &["/none/x cannot be written"]);
+    failed(&ask(&["--since", "1h", "show", id, "--db", &db]), &["leave out what chooses among them"]);
+    failed(&ask(&["--db", &db, "show", id, "--write", "/none/x"]), &["/none/x cannot be written"]);
     // The command line's own complaints name the place.
     for (arguments, words) in [
         (["--since", "12x"], r#""x", at character 3, is no unit"#),
@@ -116,4 +117,26 @@ fn what_makes_no_sense_is_one_sentence() {
         assert_eq!(output.status.code(), Some(2));
         assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
     }
+}
+
+#[test]
+fn what_others_kept_is_told_as_far_as_it_is_understood() {
+    let (_directory, db) = kept(2);
+    let connection = rusqlite::Connection::open(&db).unwrap();
+    // From a sensor whose incidents and events look different, and from somebody who means harm.
+    connection
+        .execute("UPDATE incident SET view = '{\"what\":\"all \\u001b[2J\\u0007gone\"}', id = 'x\u{1b}[2Jx'", [])
+        .unwrap();
+    connection.execute("UPDATE finding SET incident = 'x\u{1b}[2Jx', event = x'00', kind = 'k\u{1b}[2J'", []).unwrap();
+    drop(connection);
+    let texts = [incidents(&db, &[]), incidents(&db, &["show", "x"]), incidents(&db, &["--json"])];
+    for text in &texts {
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text:?}");
+    }
+    assert!(texts[0].contains(r"all \u{1b}[2J\u{7}gone, told by another version of the sensor"), "{}", texts[0]);
+    assert!(
+        texts[1].contains("kept by another version of the sensor") && texts[1].contains("2 of 2 findings"),
+        "{}",
+        texts[1]
+    );
 }
