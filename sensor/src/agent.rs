@@ -301,6 +301,7 @@ fn write<W: Write + Send + 'static>(
         let _failed = failed;
         while let Some(news) = runtime.block_on(next(&mut events, &mut swept)) {
             board.begin();
+            reporter.follow(monotonic(), SystemTime::now());
             let (finding, fresh) = match &news {
                 News::Event(record) => (Event::decode(record), true),
                 News::Swept(Swept::Found(event)) => (Some(**event), false),

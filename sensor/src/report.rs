@@ -3,7 +3,10 @@
 //! A person gets one line an event and, below a finding that matters, an explanation: once for each connection, and again only
 //! when it gets worse. A program gets one JSON object an event, see [`Output::Json`].
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::SystemTime,
+};
 
 use sensor_common::{
     counters::Cpu,
@@ -126,9 +129,9 @@ impl<W: Write> Reporter<W> {
         self
     }
 
-    /// Sets the clock anew: a live host's two clocks drift apart, and the wall's is set now and then.
-    pub fn set_clock(&mut self, clock: WallClock) {
-        self.clock = clock;
+    /// Follows a live host's two clocks: they drift apart, and stand apart once it has slept.
+    pub fn follow(&mut self, engine: u64, wall: SystemTime) {
+        self.clock = self.clock.follow(engine, wall);
     }
 
     /// From now on, tells nothing milder.
