@@ -60,7 +60,7 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let wanted = Wanted::new(&options.interfaces)?;
     wanted.check(&Links::open().and_then(|links| links.all()).map_err(Failure::Loop)?)?;
     let packets = options.report.packets(None)?;
-    let store = Store::open(options)?;
+    let mut store = Store::open(options)?;
     let observer = Observer::open(options.metrics)?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces::ignores_vlans(&wanted);
@@ -92,13 +92,17 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let hot_plug = options.keep_caps || wanted.patterns().is_some();
     let mut needs = Needs { hot_plug, read: options.loaded.folder().into_iter().collect(), ..Needs::default() };
     needs.write.extend(store.as_ref().map(|store| store.0.folder()));
-    agent.store = store;
-    let mut watched = Vec::new();
+    let (mut watched, mut names) = (Vec::new(), Vec::new());
     for attached in agent.attach(wanted, options.mode.into())? {
         needs.clsact |= attached.is_clsact();
         warn(&format!("watching {attached}"));
         watched.push(attached.to_string());
+        names.push(attached.interface);
     }
+    if let Some(store) = &mut store {
+        store.watching(options, &names)?;
+    }
+    agent.store = store;
     agent.seal = Some(needs);
     if let Some(cause) = observer.deaf() {
         warn(&format!("sensor status will not find this sensor ({cause})"));

@@ -90,9 +90,9 @@ impl Correlator {
     }
 
     /// Ends the incidents that have been quiet for [`QUIET`] at `now`, nanoseconds since the epoch: the worst first. Looks no more
-    /// than once a second.
+    /// than once a second; a clock that goes back begins a new one.
     pub fn close(&mut self, now: u64) -> Vec<Incident> {
-        if now < self.due {
+        if now < self.due && self.due - now <= 1_000_000_000 {
             return Vec::new();
         }
         self.due = now + 1_000_000_000;

@@ -19,8 +19,7 @@ impl Store {
     /// Opens it, where one is asked for; says what became of the sensor before.
     pub(super) fn open(options: &cli::Attach) -> Result<Option<Self>, Failure> {
         let Some(file) = &options.keep.db else { return Ok(None) };
-        let source = if options.interfaces.is_empty() { "default".to_owned() } else { options.interfaces.join(", ") };
-        let mut writer = Writer::open(file, Origin::Live(source), nanos(SystemTime::now()))?;
+        let mut writer = Writer::open(file, Origin::Live(options.interfaces.join(", ")), nanos(SystemTime::now()))?;
         writer.limits = options.keep.limits();
         if let Some(last) = writer.broken_off() {
             let (last, file) = (rfc3339(last), file.display());
@@ -29,6 +28,14 @@ impl Store {
             ));
         }
         Ok(Some(Self(writer)))
+    }
+
+    /// Names what is watched, where nothing was named.
+    pub(super) fn watching(&mut self, options: &cli::Attach, attached: &[String]) -> Result<(), Failure> {
+        if options.interfaces.is_empty() {
+            self.0.set_origin(Origin::Live(attached.join(", ")))?;
+        }
+        Ok(())
     }
 
     /// Starts to keep, the counters too.

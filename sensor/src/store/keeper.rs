@@ -30,6 +30,8 @@ const GATHER: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 /// How long the end of the report waits for the last batch.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The same where there is all the time in the world.
+const A_DAY: Duration = Duration::from_secs(86_400);
 
 /// Where the counters come from; none where they cannot be read.
 pub type Source = Box<dyn Fn() -> Option<Cpu> + Send>;
@@ -124,11 +126,11 @@ impl Keeper {
         }
     }
 
-    /// Waits until all rows so far are written or lost, but not for ever. What became of them.
+    /// Waits until all rows so far are written or lost, but not for ever, unless it is patient. What became of them.
     pub fn settle(&self) -> Kept {
         let (settled, wait) = sync_channel(1);
         let mut message = Message::Settle(settled);
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + if self.patient { A_DAY } else { PATIENCE };
         while let Some(queue) = &self.queue
             && Instant::now() < end
         {
@@ -184,6 +186,8 @@ impl Work {
     fn run(mut self, rows: &Receiver<Message>) {
         let (mut batch, mut waiting) = (Vec::new(), Vec::new());
         let mut minute = Instant::now() + MINUTE;
+        // What became too old while nobody looked; and how large it is, for whoever asks before anything happens.
+        self.keep(&mut batch);
         loop {
             let more = gather(rows, minute, &mut batch, &mut waiting);
             if !more || Instant::now() >= minute {
@@ -193,7 +197,7 @@ impl Work {
             }
             if !more {
                 // The last word is tried, whatever happened before.
-                self.retry = None;
+                self.retry = self.retry.map(|_| Instant::now());
             }
             self.keep(&mut batch);
             waiting.clear();

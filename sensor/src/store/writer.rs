@@ -21,6 +21,16 @@ pub enum Origin {
     Capture(String),
 }
 
+impl Origin {
+    /// Whether something is watched, and what it is.
+    fn parts(&self) -> (bool, &str) {
+        match self {
+            Self::Live(source) => (true, source),
+            Self::Capture(source) => (false, source),
+        }
+    }
+}
+
 /// A database that is written to, by this process alone.
 #[derive(Debug)]
 pub struct Writer {
@@ -75,6 +85,19 @@ impl Writer {
     /// The file.
     pub fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// Says anew where what is written comes from.
+    ///
+    /// # Errors
+    ///
+    /// Why that could not be written.
+    pub fn set_origin(&mut self, origin: Origin) -> Result<(), StoreError> {
+        self.origin = origin;
+        let update = "UPDATE run SET live = ?2, source = ?3 WHERE id = ?1";
+        let (live, source) = self.origin.parts();
+        let updated = self.connection.execute(update, params![self.run, live, source]);
+        updated.map(drop).map_err(|error| self.failed(&error))
     }
 
     /// Its folder, in which there are further files while it is written.
@@ -164,10 +187,7 @@ fn begin(connection: &Connection, origin: &Origin, now: u64) -> rusqlite::Result
     let broken: Option<i64> = optional(connection.query_row(broken, [], |row| row.get(0)))?;
     // Told once.
     connection.execute("UPDATE run SET ended = -1 WHERE ended IS NULL", [])?;
-    let (live, source) = match origin {
-        Origin::Live(source) => (true, source),
-        Origin::Capture(source) => (false, source),
-    };
+    let (live, source) = origin.parts();
     connection.execute(
         "INSERT INTO run (live, source, version, started, last) VALUES (?1, ?2, ?3, ?4, ?4)",
         params![live, source, env!("CARGO_PKG_VERSION"), now as i64],

@@ -1,7 +1,7 @@
 //! What is kept reads back as it was.
 
 use proptest::prelude::*;
-use sensor::store::{Kept, Origin, Reader, Row, Which, Writer};
+use sensor::store::{Ended, Kept, Origin, Reader, Row, Which, Writer};
 use sensor_common::{
     detect::Severity,
     event::{EVENT_VERSION, Event},
@@ -60,6 +60,33 @@ proptest! {
             prop_assert_eq!(read.ends[0].clone(), format!("{a}.{b}.{c}.{d}:1"));
         }
     }
+}
+
+#[test]
+fn runs_say_what_was_watched_and_how_it_ended() {
+    let (_folder, file) = file();
+    let open = |origin| Writer::open(&file, origin, TODAY).expect("it opens");
+    open(Origin::Capture("x.pcap".into())).end(0, TODAY).expect("it ends");
+    let mut writer = open(Origin::Live(String::new()));
+    writer.set_origin(Origin::Live("eth0".into())).expect("it writes");
+    drop(writer);
+    let writer = open(Origin::Live("eth1".into()));
+    let runs = || {
+        let runs = Reader::open(&file).expect("it opens").runs(0, u64::MAX).expect("it reads");
+        runs.into_iter().map(|run| (run.source, run.ended)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        runs(),
+        [("eth0".to_owned(), Ended::BrokenOff), ("eth1".to_owned(), Ended::Not)],
+        "captures are not watched"
+    );
+    writer.end(3, TODAY + 5).expect("it ends");
+    assert_eq!(runs()[1], ("eth1".to_owned(), Ended::Well));
+    let reader = Reader::open(&file).expect("it opens");
+    assert_eq!(
+        reader.runs(TODAY + 1, TODAY + 9).expect("it reads").iter().map(|run| run.lost).collect::<Vec<_>>(),
+        [3]
+    );
 }
 
 #[test]
