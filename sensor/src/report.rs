@@ -3,7 +3,10 @@
 //! A person gets one line an event and, below a finding that matters, an explanation: once for each connection, and again only
 //! when it gets worse. A program gets one JSON object an event, see [`Output::Json`].
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::SystemTime,
+};
 
 use sensor_common::{
     counters::Cpu,
@@ -132,9 +135,9 @@ impl<W: Write> Reporter<W> {
         self
     }
 
-    /// Sets the clock anew: a live host's two clocks drift apart, and the wall's is set now and then.
-    pub fn set_clock(&mut self, clock: WallClock) {
-        self.clock = clock;
+    /// Follows a live host's two clocks: they drift apart, and stand apart once it has slept.
+    pub fn follow(&mut self, engine: u64, wall: SystemTime) {
+        self.clock = self.clock.follow(engine, wall);
     }
 
     /// From now on, tells nothing milder.
@@ -161,21 +164,29 @@ impl<W: Write> Reporter<W> {
         if !printed && event.severity() < correlate::LEAST && self.sinks.is_empty() {
             return Ok(());
         }
-        let finding = Finding::new(event, self.clock, place);
+        let mut finding = Finding::new(event, self.clock, place);
         let over = self.correlator.close(finding.time);
         let grown = self.correlator.add(&finding);
         over.iter().try_for_each(|incident| self.incident(&incident.closed()))?;
-        self.sinks.iter_mut().for_each(|sink| sink.finding(&finding));
+        if !self.sinks.is_empty() {
+            finding.incident = self.correlator.incident(&finding);
+            self.sinks.iter_mut().for_each(|sink| sink.finding(&finding));
+        }
         if printed {
+            if let Some(packets) = &mut self.packets {
+                packets.finding(&finding);
+            }
             self.finding(&finding)?;
         }
         grown.map_or(Ok(()), |incident| self.incident(&incident))
     }
 
-    fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
-        if let Some(packets) = &mut self.packets {
-            packets.finding(finding);
-        }
+    /// Prints a finding.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub(crate) fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
         match self.style.output {
             Output::Json => json::line(&mut self.out, finding),
             Output::Compact => self.compact(finding),

@@ -243,7 +243,7 @@ impl View {
 }
 
 /// Whoever is told of an incident twice knows it by this.
-fn id(subject: &Subject, first: u64) -> String {
+pub(super) fn id(subject: &Subject, first: u64) -> String {
     let mut hasher = DefaultHasher::new();
     (subject, first).hash(&mut hasher);
     format!("{:010x}", hasher.finish() >> 24)

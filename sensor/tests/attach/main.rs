@@ -12,6 +12,7 @@ mod flows;
 mod hooks;
 mod hotplug;
 mod limits;
+mod memory;
 mod observe;
 mod output;
 mod privilege;
