@@ -10,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod explain;
 pub mod failure;
+pub mod filter;
 pub mod flows;
 pub mod host;
 pub mod interrupt;

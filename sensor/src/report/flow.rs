@@ -93,6 +93,11 @@ impl<'a> Told<'a> {
         self.record
     }
 
+    /// Where it was seen.
+    pub fn interface(&self) -> Option<&'a str> {
+        self.place.interface
+    }
+
     /// Both ends, who asked first.
     pub fn ends(&self) -> [SocketAddr; 2] {
         [self.client(), self.record.server].map(|side| self.cast.end(side))
