@@ -230,7 +230,8 @@ impl Agent {
             let _observing = observer.transpose().map_err(Failure::Loop)?;
             let (sweep, swept) = Records::start(table, self.records, parting, board.clone()).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
-            let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets);
+            let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
+            let reporter = reporter.with_packets(packets).with_records(self.records);
             let writer = write((records, swept), reporter, (names, rules.clone()), failed, board.clone())
                 .map_err(Failure::Loop)?;
             let mut gone = None;

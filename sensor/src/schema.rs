@@ -1,5 +1,7 @@
 //! `sensor schema`: the JSON Schema of what `--output json` prints. Its enumerations are the engine's tables.
 
+mod incident;
+
 use std::io::{self, BufWriter, Write};
 
 use sensor_common::{
@@ -107,7 +109,7 @@ pub fn schema() -> Value {
     if let Value::Object(fields) = &mut schema {
         fields.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         fields.insert("allOf".to_owned(), numbered_kinds().into());
-        fields.insert("$defs".to_owned(), json!({ "flow": flow() }));
+        fields.insert("$defs".to_owned(), json!({ "flow": flow(), "incident": incident::schema() }));
         fields.insert("title".to_owned(), json!("sensor finding"));
     }
     schema

@@ -13,6 +13,7 @@ use sensor_common::{
     kind::Kind,
 };
 
+use super::Example;
 use crate::report::Finding;
 
 /// Services, and peers, that are named; more are counted.
@@ -42,17 +43,6 @@ impl<T: PartialEq + Copy> Constant<T> {
     }
 }
 
-/// A connection that was hit.
-#[derive(Clone, Debug)]
-pub struct Example {
-    /// In whose name the suspect came.
-    pub src: SocketAddr,
-    /// Whom it was addressed to.
-    pub dst: SocketAddr,
-    /// How a report names the finding.
-    pub reference: String,
-}
-
 /// All that is known of an incident.
 #[derive(Debug)]
 pub struct Facts {
@@ -66,6 +56,10 @@ pub struct Facts {
     pub findings: u64,
     /// The most severe.
     pub worst: Severity,
+    /// The interface where the first was seen.
+    pub interface: Option<String>,
+    /// What to check, by the most severe.
+    pub next: Vec<String>,
     /// Of each service its latest counts.
     pub services: BTreeMap<SocketAddr, ServiceSnapshot>,
     /// Peers of these services.
@@ -97,6 +91,8 @@ impl Default for Facts {
     fn default() -> Self {
         Self {
             worst: Severity::Info,
+            interface: None,
+            next: Vec::new(),
             first: 0,
             last: 0,
             kinds: BTreeMap::new(),
@@ -124,6 +120,10 @@ impl Facts {
         let Finding { event, suspect, .. } = finding;
         if self.findings == 0 {
             self.first = finding.time;
+            self.interface = finding.place.interface.map(str::to_owned);
+        }
+        if self.findings == 0 || finding.severity > self.worst {
+            self.next = finding.next();
         }
         self.last = self.last.max(finding.time);
         self.findings += 1;
