@@ -2,12 +2,7 @@
 
 mod limits;
 
-use std::{
-    fs::File,
-    io,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-};
+use std::{fs::File, io, net::SocketAddr, path::PathBuf};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::{
@@ -22,6 +17,7 @@ use crate::{
     agent::Wanted,
     config::{DEFAULT_FILE, Loaded},
     failure::Failure,
+    filter::{Ends, Filter},
     replay::Net,
     report::{Output, PacketFile, Style},
 };
@@ -167,6 +163,9 @@ pub struct Replay {
     /// Ports whose peers are near.
     #[command(flatten)]
     pub guard: Guard,
+    /// Tell of these only.
+    #[command(flatten)]
+    pub filter: Filter,
     /// How to report.
     #[command(flatten)]
     pub report: Report,
@@ -178,12 +177,9 @@ pub struct Flows {
     /// Tell of those that end, from now on, instead of those that live.
     #[arg(long)]
     pub closed: bool,
-    /// Only those of this address, on either side.
-    #[arg(long, value_name = "ADDR")]
-    pub ip: Option<IpAddr>,
-    /// Only those of this port, on either side.
-    #[arg(long, value_name = "PORT")]
-    pub port: Option<u16>,
+    /// Only those.
+    #[command(flatten)]
+    pub ends: Ends,
     /// The sensor that runs as this process [default: the one that was started last].
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
@@ -191,8 +187,8 @@ pub struct Flows {
     #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
     pub limit: usize,
     /// `compact` is for people, `json` is one object a line.
-    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
-    pub output: Output,
+    #[arg(short, long, value_enum, default_value_t = Listing::Compact)]
+    pub output: Listing,
 }
 
 /// Say what the sensors of this network namespace are attached to, what they gave up, what they lost. As their user, or root.
@@ -202,8 +198,8 @@ pub struct Status {
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
     /// `compact` is for people, `json` is one object a sensor, one a line.
-    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
-    pub output: Output,
+    #[arg(short, long, value_enum, default_value_t = Listing::Compact)]
+    pub output: Listing,
 }
 
 /// Show a forged reset being caught, in a network of its own.
@@ -221,25 +217,37 @@ pub struct Explain {
     #[arg(value_name = "KIND")]
     pub id: Option<String>,
     /// `compact` is for people; `json` is one object an id, one a line.
-    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
-    pub output: Output,
+    #[arg(short, long, value_enum, default_value_t = Listing::Compact)]
+    pub output: Listing,
     /// When to colour; `auto` also heeds NO_COLOR.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
 }
 
+/// In which form something is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Listing {
+    /// For people.
+    Compact,
+    /// One object a line.
+    Json,
+}
+
 /// How to report.
 #[derive(Clone, Debug, Args)]
 pub struct Report {
-    /// `compact` is for people, its summary on stdout; `json` is one object a line, the summary on stderr.
+    /// `compact` and `wide` are for people, their summary on stdout; the others are one object a line, the summary on stderr.
     #[arg(short, long, value_enum, default_value_t = Output::Compact)]
     pub output: Output,
-    /// Tell nothing milder [default: notice; info with `--output json`].
+    /// Tell nothing milder [default: notice; info where programs read].
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
     pub min_severity: Option<Severity>,
     /// Keep the recorded segments of each finding that is told (see `--min-severity`) in a pcapng file, for Wireshark: headers only, the finding as a comment. A file that is there is overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub write: Option<PathBuf>,
+    /// Tell findings that are like many others once in a while, and say how many there were: where people read, or always, or never.
+    #[arg(long, value_enum, default_value_t = Dedup::Auto)]
+    pub dedup: Dedup,
     /// Count segments as Wireshark's `tcp.analysis` does, in the summary.
     #[arg(long)]
     pub analysis: bool,
@@ -251,9 +259,15 @@ pub struct Report {
 impl Report {
     /// The style, for a report on stdout.
     pub fn style(&self) -> Style {
-        let mild = if self.output == Output::Json { Severity::Info } else { Severity::Notice };
+        let mild = if self.output.is_for_people() { Severity::Notice } else { Severity::Info };
         let min_severity = self.min_severity.unwrap_or(mild);
-        Style { output: self.output, min_severity, color: self.color.wanted(), analysis: self.analysis }
+        Style {
+            output: self.output,
+            min_severity,
+            color: self.color.wanted(),
+            analysis: self.analysis,
+            dedup: self.dedup.wanted(self.output),
+        }
     }
 
     /// Opens the file of `--write`, if one is asked for; not if it is `input`.
@@ -330,6 +344,27 @@ impl Color {
     pub fn wanted(self) -> bool {
         match self {
             Self::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// Whether findings that are like many others are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Dedup {
+    /// Where people read.
+    Auto,
+    /// For programs, too.
+    Always,
+    /// Each finding is told.
+    Never,
+}
+
+impl Dedup {
+    fn wanted(self, output: Output) -> bool {
+        match self {
+            Self::Auto => output.is_for_people(),
             Self::Always => true,
             Self::Never => false,
         }
