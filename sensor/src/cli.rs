@@ -1,6 +1,8 @@
 //! The command line.
 
+mod form;
 mod limits;
+mod tail;
 
 use std::{fs::File, io, net::SocketAddr, path::PathBuf};
 
@@ -11,7 +13,9 @@ use clap::{
 };
 use sensor_common::detect::Severity;
 
+pub use form::{Dedup, Listing};
 pub use limits::Limits;
+pub use tail::Tail;
 
 use crate::{
     agent::Wanted,
@@ -42,6 +46,8 @@ pub enum Verb {
     Replay(Replay),
     /// List the connections that a running sensor follows.
     Flows(Flows),
+    /// Tell what a running sensor found, and finds.
+    Tail(Tail),
     /// Say what a running sensor is attached to, what it gave up, what it lost.
     Status(Status),
     /// Show a forged reset being caught, in a network of its own.
@@ -83,6 +89,9 @@ pub struct Attach {
     /// Keep CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON after attaching, to attach to interfaces that come later.
     #[arg(long)]
     pub keep_caps: bool,
+    /// Where `sensor tail` finds this sensor: a socket for its user and group [default: /run/sensor/tail.sock, where it can be made]. `none` for no socket.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
     /// Serve metrics (OpenMetrics) and health there: /metrics, /livez, /readyz, /startupz. Without an address: 127.0.0.1:9464.
     #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = METRICS)]
     pub metrics: Option<SocketAddr>,
@@ -224,15 +233,6 @@ pub struct Explain {
     pub color: Color,
 }
 
-/// In which form something is listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Listing {
-    /// For people.
-    Compact,
-    /// One object a line.
-    Json,
-}
-
 /// How to report.
 #[derive(Clone, Debug, Args)]
 pub struct Report {
@@ -268,6 +268,13 @@ impl Report {
             analysis: self.analysis,
             dedup: self.dedup.wanted(self.output),
         }
+    }
+
+    /// The same where some are asked for: a kind or a severity that is asked for is told, however mild.
+    pub fn style_of(&self, filter: &Filter) -> Style {
+        let style = self.style();
+        let least = filter.least().filter(|_| self.min_severity.is_none());
+        Style { min_severity: least.map_or(style.min_severity, |least| least.min(style.min_severity)), ..style }
     }
 
     /// Opens the file of `--write`, if one is asked for; not if it is `input`.
@@ -344,27 +351,6 @@ impl Color {
     pub fn wanted(self) -> bool {
         match self {
             Self::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
-            Self::Always => true,
-            Self::Never => false,
-        }
-    }
-}
-
-/// Whether findings that are like many others are left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Dedup {
-    /// Where people read.
-    Auto,
-    /// For programs, too.
-    Always,
-    /// Each finding is told.
-    Never,
-}
-
-impl Dedup {
-    fn wanted(self, output: Output) -> bool {
-        match self {
-            Self::Auto => output.is_for_people(),
             Self::Always => true,
             Self::Never => false,
         }

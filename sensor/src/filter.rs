@@ -11,7 +11,11 @@ use std::net::SocketAddr;
 
 use sensor_common::{detect::Severity, flow::TcpFlags, kind::Kind};
 
-use crate::report::{Finding, flow::Told};
+use crate::{
+    catalogue,
+    correlate::{About, View},
+    report::{Finding, flow::Told},
+};
 
 pub use options::{Ends, Filter};
 use test::Test;
@@ -47,6 +51,21 @@ impl<'a> Traits<'a> {
     pub fn of_record(told: &Told<'a>) -> Self {
         Self { ends: vec![told.ends()], interface: told.interface(), ..Self::default() }
     }
+
+    /// Those of an incident: of its examples, and of the services that it hits.
+    pub fn of_incident(incident: &'a View) -> Self {
+        let services = incident.services.iter().map(|share| [share.server; 2]);
+        Self {
+            ends: incident.examples.iter().map(|example| [example.src, example.dst]).chain(services).collect(),
+            kinds: incident.kinds.iter().filter_map(|count| catalogue::kind(&count.kind)).collect(),
+            severity: Some(incident.severity),
+            interface: match &incident.about {
+                About::Device { interface, .. } => interface.as_deref(),
+                About::Service { .. } => None,
+            },
+            flags: None,
+        }
+    }
 }
 
 /// A value of an option.
@@ -63,9 +82,9 @@ impl Filter {
         self.terms.is_empty()
     }
 
-    /// Whether it asks for something that only findings and incidents have.
-    pub fn asks_for_findings(&self) -> bool {
-        self.terms.iter().any(|term| !term.not && term.test.is_about_findings())
+    /// The mildest severity that is asked for by name, or as a kind's: whoever asks is to be told. None where neither is.
+    pub fn least(&self) -> Option<Severity> {
+        self.terms.iter().filter(|term| !term.not).filter_map(|term| term.test.least()).min()
     }
 
     /// Whether all that it asks for holds. Of several connections and kinds one that fits is enough, and only what all of them

@@ -24,5 +24,6 @@ pub mod seal;
 pub mod status;
 pub mod sweep;
 pub mod systemd;
+pub mod tail;
 #[cfg(feature = "trace")]
 mod trace;

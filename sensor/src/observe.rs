@@ -28,6 +28,7 @@ use crate::{
     failure::Failure,
     kernel::{Account, Readings},
     seal::Layers,
+    tail::Feed,
 };
 
 pub use board::{BOUNDS, Board, Swept, Watched};
@@ -51,6 +52,8 @@ pub struct Source {
     pub layers: Option<Layers>,
     /// When the agent began to watch.
     pub started: SystemTime,
+    /// Whom others follow, if they may.
+    pub feed: Option<Feed>,
 }
 
 /// Who asked, and what became of it.

@@ -80,7 +80,7 @@ struct Replay {
 impl Replay {
     fn new(options: &cli::Replay, packets: Option<PacketFile>, prompt: bool) -> Result<Self, Failure> {
         let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        let reporter = Reporter::new(out, options.report.style(), WallClock::epoch());
+        let reporter = Reporter::new(out, options.report.style_of(&options.filter), WallClock::epoch());
         let mut config = config(options);
         config.gtsm_ports = options.guard.ports()?;
         config.gtsm_hops = options.guard.hops;

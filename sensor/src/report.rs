@@ -233,11 +233,36 @@ impl<W: Write> Reporter<W> {
         }
     }
 
-    /// Tells of an incident where it is more than one connection's: of that one all has been said. A line for a person as long
-    /// as it grows.
-    fn incident(&mut self, incident: &View) -> io::Result<()> {
+    /// Tells what another report has found, correlated and handed on.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn relay(&mut self, event: &Event, place: Place<'_>) -> io::Result<()> {
+        match self.wanted(event, place) {
+            Some(finding) if finding.severity >= self.style.min_severity => self.finding(&finding),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is milder is not told.
+    pub fn least(&self) -> Severity {
+        self.style.min_severity
+    }
+
+    /// Whether an incident is told: where it is more than one connection's, since of that one all has been said.
+    pub fn tells(&self, incident: &View) -> bool {
+        incident.connections > 1 && incident.severity >= self.style.min_severity
+    }
+
+    /// Tells of an incident. A line for a person as long as it grows.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn incident(&mut self, incident: &View) -> io::Result<()> {
         self.sinks.iter_mut().for_each(|sink| sink.incident(incident));
-        if incident.connections < 2 || incident.severity < self.style.min_severity {
+        if !self.tells(incident) {
             return Ok(());
         }
         let paint = self.paint();
@@ -316,7 +341,7 @@ impl<W: Write> Reporter<W> {
     }
 
     /// What was not told, and why.
-    fn left_out(&self) -> impl Iterator<Item = String> {
+    pub fn left_out(&self) -> impl Iterator<Item = String> {
         let [findings, others] = self.unfit;
         let unfit = (findings + others > 0)
             .then(|| format!("filter: {} and {} did not fit", count(findings, "finding"), count(others, "record")));

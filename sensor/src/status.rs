@@ -122,6 +122,9 @@ fn write(out: &mut impl Write, snapshot: &Snapshot, uid: u32) -> io::Result<()> 
         lost.push(format!("{} records told, {skipped} skipped, {} missed", sweep.records, sweep.missed));
     }
     lost.extend(snapshot.written.map(|w| format!("{} findings written to the file, {} not", w.findings, w.lost)));
+    lost.extend(snapshot.tail.map(|tail| {
+        format!("{} readers of sensor tail, {} let go for being slow, who lost {}", tail.readers, tail.slow, tail.lost)
+    }));
     section(out, "lost", &lost)?;
     section(out, "account", &snapshot.identities.iter().map(sum).collect::<Vec<_>>())?;
     let maps: u64 = snapshot.maps.iter().filter_map(|map| map.bytes).sum();

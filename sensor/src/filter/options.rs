@@ -1,10 +1,6 @@
 //! The options of a filter. Their order counts for `--not`, so they are read by hand.
 
-use clap::{
-    Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches,
-    builder::ValueParser,
-    error::{ContextKind, ContextValue, ErrorKind},
-};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, builder::ValueParser, error::ErrorKind};
 
 use super::{
     Term,
@@ -17,23 +13,23 @@ const NOT: &str = "not";
 type Row = (&'static str, &'static str, &'static str, fn(&str) -> Result<Test, String>);
 
 const ENDS: [Row; 6] = [
-    ("ip", "CIDR", "Of this address or network, at either end; may be repeated, as all of these.", |text| {
+    ("ip", "CIDR", "Of this address or network, at either end; may be repeated, as all of these", |text| {
         Test::ip(Which::Either, text)
     }),
-    ("from-ip", "CIDR", "From there: in whose name the segment came; of a connection, its client.", |text| {
+    ("from-ip", "CIDR", "From there: in whose name the segment came; of a connection, its client", |text| {
         Test::ip(Which::From, text)
     }),
-    ("to-ip", "CIDR", "To there; of a connection, its server.", |text| Test::ip(Which::To, text)),
-    ("port", "PORT", "Of this port, at either end.", |text| Test::port(Which::Either, text)),
-    ("from-port", "PORT", "From this port.", |text| Test::port(Which::From, text)),
-    ("to-port", "PORT", "To this port.", |text| Test::port(Which::To, text)),
+    ("to-ip", "CIDR", "To there; of a connection, its server", |text| Test::ip(Which::To, text)),
+    ("port", "PORT", "Of this port, at either end", |text| Test::port(Which::Either, text)),
+    ("from-port", "PORT", "From this port", |text| Test::port(Which::From, text)),
+    ("to-port", "PORT", "To this port", |text| Test::port(Which::To, text)),
 ];
 
 const FINDINGS: [Row; 4] = [
-    ("kind", "KIND", "Of this kind: an id, a pattern (`rst-*`) or a family (`distance`, `forged`, …).", Test::kind),
-    ("severity", "SEVERITY", "At least so severe.", Test::severity),
-    ("iface", "IFACE", "Seen there: a name or a pattern (`veth*`).", Test::interface),
-    ("flags", "FLAGS", "The segment has all of these flags: `SYN,ACK`.", Test::flags),
+    ("kind", "KIND", "Of this kind: an id, a pattern (`rst-*`) or a family (`distance`, `forged`, …)", Test::kind),
+    ("severity", "SEVERITY", "At least so severe", Test::severity),
+    ("iface", "IFACE", "Seen there: a name or a pattern (`veth*`)", Test::interface),
+    ("flags", "FLAGS", "The segment has all of these flags: `SYN,ACK`", Test::flags),
 ];
 
 /// What is asked for.
@@ -52,7 +48,7 @@ fn add(command: Command, rows: &[Row]) -> Command {
         let arg = Arg::new(*name).long(*name).value_name(*value).help(*help).help_heading(heading);
         command.arg(arg.action(ArgAction::Append).value_parser(ValueParser::new(*read)))
     };
-    let not = Arg::new(NOT).long(NOT).help("Leave out what the option behind it describes.").help_heading(heading);
+    let not = Arg::new(NOT).long(NOT).help("Leave out what the option behind it describes").help_heading(heading);
     // A switch keeps the place of its last use only; this keeps them all.
     let not = not.action(ArgAction::Append).num_args(0).default_missing_value("true");
     rows.iter().fold(command, row).arg(not)
@@ -82,10 +78,8 @@ fn read<'a>(matches: &ArgMatches, rows: impl Iterator<Item = &'a Row>) -> Result
 }
 
 fn misplaced() -> clap::Error {
-    let mut error = clap::Error::new(ErrorKind::MissingRequiredArgument);
-    let behind = "one filter behind each --not, which it turns round: --not --ip 192.0.2.7";
-    error.insert(ContextKind::InvalidArg, ContextValue::Strings(vec![behind.to_owned()]));
-    error
+    let text = "each --not turns round the one filter behind it: --not --ip 192.0.2.7\n";
+    clap::Error::raw(ErrorKind::ValueValidation, text)
 }
 
 impl Args for Filter {

@@ -8,7 +8,7 @@ use sensor_common::{detect::Severity, flow::TcpFlags, kind::Kind};
 
 use super::{Traits, point};
 use crate::{
-    catalogue::{FAMILIES, family},
+    catalogue::{FAMILIES, entry, family},
     config::nearest,
     report::json::FLAGS,
 };
@@ -70,8 +70,13 @@ impl Test {
         }
     }
 
-    pub(super) fn is_about_findings(&self) -> bool {
-        matches!(self, Self::Kinds(_) | Self::Severity(_) | Self::Flags(_))
+    /// How mild may be what it asks for; none where it does not ask for findings.
+    pub(super) fn least(&self) -> Option<Severity> {
+        match self {
+            Self::Severity(least) => Some(*least),
+            Self::Kinds(kinds) => kinds.iter().map(|kind| entry(*kind).severity[0]).min(),
+            _ => None,
+        }
     }
 
     pub(super) fn ip(which: Which, text: &str) -> Result<Self, String> {

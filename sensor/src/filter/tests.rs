@@ -63,8 +63,9 @@ fn what_is_unknown_fits_nothing_and_is_not_left_out() {
     {
         assert_eq!(parse(line).unwrap().fits(&record), fits, "{line}");
     }
-    assert!(parse("--kind *").unwrap().asks_for_findings());
-    assert!(!parse("--port 1 --not --kind *").unwrap().asks_for_findings());
+    let least = |line: &str| parse(line).unwrap().least();
+    assert_eq!((least("--kind rst-refused"), least("--severity alert")), (Some(Severity::Info), Some(Severity::Alert)));
+    assert_eq!(least("--port 1 --not --kind *"), None);
 }
 
 #[test]
@@ -93,9 +94,9 @@ fn what_cannot_be_is_pointed_at() {
         ("--severity fatal", "one of info, notice, warn, alert"),
         ("--iface a***b", "    a***b\n"),
         ("--flags SYN,AKC", "    SYN,AKC\n        ^^^\n"),
-        ("--not", "one filter behind each --not"),
-        ("--not --not --port 1", "one filter behind each --not"),
-        ("--port 1 --not", "one filter behind each --not"),
+        ("--not", "turns round the one filter behind it"),
+        ("--not --not --port 1", "turns round the one filter behind it"),
+        ("--port 1 --not", "turns round the one filter behind it"),
     ] {
         let error = parse(line).expect_err(line);
         assert!(error.contains(words), "{line}: {error}");
