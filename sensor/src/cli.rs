@@ -4,16 +4,15 @@ mod form;
 mod limits;
 mod tail;
 
-use std::{fs::File, io, net::SocketAddr, path::PathBuf};
+use std::{fs::File, net::SocketAddr, path::PathBuf};
 
-use anstream::{AutoStream, ColorChoice};
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use sensor_common::detect::Severity;
 
-pub use form::{Dedup, Listing};
+pub use form::{Color, Dedup, Listing};
 pub use limits::Limits;
 pub use tail::Tail;
 
@@ -236,8 +235,8 @@ pub struct Explain {
 /// How to report.
 #[derive(Clone, Debug, Args)]
 pub struct Report {
-    /// `compact` and `wide` are for people, their summary on stdout; the others are one object a line, the summary on stderr.
-    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
+    /// `compact` and `wide` are for people, their summary on stdout; the others are one object a line, the summary on stderr. Of several the last one holds.
+    #[arg(short, long, value_enum, default_value_t = Output::Compact, overrides_with = "output")]
     pub output: Output,
     /// Tell nothing milder [default: notice; info where programs read].
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
@@ -333,28 +332,6 @@ pub enum Direction {
     In,
     /// Both directions: a mirror port.
     Both,
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR says otherwise.
-    Auto,
-    /// Also in files and pipes.
-    Always,
-    /// Not at all.
-    Never,
-}
-
-impl Color {
-    /// Whether to colour what goes to stdout.
-    pub fn wanted(self) -> bool {
-        match self {
-            Self::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
-            Self::Always => true,
-            Self::Never => false,
-        }
-    }
 }
 
 /// Where metrics are served if no address is named: for this host alone.

@@ -5,7 +5,10 @@ use std::{
     process::ExitCode,
 };
 
-use sensor::{agent, cli::Verb, config, demo, doctor, explain, failure::Failure, flows, replay, schema, status, tail};
+use sensor::{
+    agent, cli::Verb, config, demo, doctor, explain, failure::Failure, flows, replay, report::lines_shown, schema,
+    status, tail,
+};
 
 fn main() -> ExitCode {
     match config::parse(std::env::args_os()).and_then(|cli| run(&cli.verb)) {
@@ -13,7 +16,7 @@ fn main() -> ExitCode {
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             // Not `eprintln!`, which panics where nobody listens.
-            let _ = writeln!(io::stderr(), "sensor: {failure}");
+            let _ = writeln!(io::stderr(), "sensor: {}", lines_shown(&failure.to_string()));
             ExitCode::from(2)
         }
     }

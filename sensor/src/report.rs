@@ -39,6 +39,7 @@ mod write;
 
 pub use cast::Cast;
 pub use finding::{Distance, Finding, Mark, Row};
+pub use shown::lines_shown;
 pub use sink::Sink;
 pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};

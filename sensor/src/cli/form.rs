@@ -1,5 +1,8 @@
 //! Forms in which something is told.
 
+use std::io;
+
+use anstream::{AutoStream, ColorChoice};
 use clap::ValueEnum;
 
 use crate::report::Output;
@@ -28,6 +31,28 @@ impl Dedup {
     pub(super) fn wanted(self, output: Output) -> bool {
         match self {
             Self::Auto => output.is_for_people(),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR says otherwise.
+    Auto,
+    /// Also in files and pipes.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl Color {
+    /// Whether to colour what goes to stdout.
+    pub fn wanted(self) -> bool {
+        match self {
+            Self::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
             Self::Always => true,
             Self::Never => false,
         }

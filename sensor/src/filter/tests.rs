@@ -1,3 +1,5 @@
+//! What fits and what does not; what cannot be asked for.
+
 use clap::{Args as _, Command, FromArgMatches as _};
 
 use super::*;

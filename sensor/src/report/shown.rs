@@ -7,6 +7,11 @@ pub(crate) fn shown(text: &str) -> String {
     text.chars().map(show).collect()
 }
 
+/// The same, line by line.
+pub fn lines_shown(text: &str) -> String {
+    text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
