@@ -226,7 +226,7 @@ impl Agent {
         let table = Arc::new(self.kernel.table()?);
         let readings = self.kernel.readings(Arc::clone(&table))?;
         let own = self.kernel.config().both_directions == 0;
-        let aggregates = Aggregates::open(self.kernel.readings(Arc::clone(&table))?, own);
+        let aggregates = Aggregates::open(self.kernel.readings(Arc::clone(&table))?, self.kernel.services()?, own);
         let counters = self.kernel.readings(Arc::clone(&table))?;
         let board = Arc::clone(&self.board);
         let (sweep, drained, writer, gone) = runtime.block_on(async {

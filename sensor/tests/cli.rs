@@ -9,7 +9,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use sensor::{capture::write::PcapWriter, lab::forge::TcpPacket};
+use sensor::{capture::write::PcapWriter, correlate::aggregate::Aggregate, lab::forge::TcpPacket};
 use sensor_common::{detect::Evidence, flow::TcpFlags, kind::Kind, seq::SeqNumber};
 use tempfile::TempDir;
 
@@ -118,9 +118,11 @@ fn json_is_an_object_a_line_and_nothing_else() {
     let output = replay(&forged(3), &["--output", "json"]);
     let objects: Vec<serde_json::Value> =
         text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(objects.len(), 3);
-    assert_eq!(objects[2]["frame"], 27);
-    assert_eq!(objects[2]["src_addr"], "2001:db8::9");
+    let (findings, incidents): (Vec<_>, Vec<_>) = objects.iter().partition(|object| object["type"].is_null());
+    assert_eq!(findings.len(), 3);
+    assert_eq!(findings[2]["frame"], 27);
+    assert_eq!(findings[2]["src_addr"], "2001:db8::9");
+    assert!(!incidents.is_empty() && incidents.iter().all(|object| object["type"] == "incident"), "{incidents:?}");
     assert!(text(&output.stderr).contains("matched 3 = submitted 3"));
 }
 
@@ -218,7 +220,10 @@ fn explanations_for_programs_are_an_object_a_line() {
     let list = sensor(&["explain", "-o", "json"]).output().unwrap();
     let objects: Vec<serde_json::Value> =
         text(&list.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(objects.iter().filter(|object| object["kind"].is_object()).count(), Kind::ALL.len());
+    assert_eq!(
+        objects.iter().filter(|object| object["kind"].is_object()).count(),
+        Kind::ALL.len() + Aggregate::ALL.len()
+    );
     assert_eq!(objects.iter().filter(|object| object["evidence"].is_object()).count(), Evidence::ALL.len());
     let one = sensor(&["explain", "rst-seq-data", "--output", "json"]).output().unwrap();
     let one: serde_json::Value = serde_json::from_slice(&one.stdout).unwrap();
