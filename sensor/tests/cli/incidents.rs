@@ -88,6 +88,9 @@ fn incidents_are_asked_for_by_time_device_service_and_severity() {
     ] {
         assert_eq!(ids(&db, arguments).len(), found, "{arguments:?}");
     }
+    // The one that the agent is told to use.
+    let configured = sensor(&["incidents"]).env("SENSOR_DB", &db).output().unwrap();
+    assert!(text(&configured.stdout).ends_with("1 incident\n"), "{configured:?}");
 }
 
 #[test]
