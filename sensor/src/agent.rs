@@ -1,5 +1,6 @@
 //! The agent: load, attach, drain, report, and leave nothing behind.
 
+mod aggregates;
 mod interfaces;
 mod kept;
 mod names;
@@ -30,6 +31,7 @@ use tokio::{
 
 pub use wanted::{Choice, Wanted};
 
+use aggregates::Aggregates;
 use interfaces::Interfaces;
 use kept::Store;
 use names::Names;
@@ -223,6 +225,8 @@ impl Agent {
         // Mapped once: its pages count as memory of the process each time.
         let table = Arc::new(self.kernel.table()?);
         let readings = self.kernel.readings(Arc::clone(&table))?;
+        let own = self.kernel.config().both_directions == 0;
+        let aggregates = Aggregates::open(self.kernel.readings(Arc::clone(&table))?, own);
         let counters = self.kernel.readings(Arc::clone(&table))?;
         let board = Arc::clone(&self.board);
         let (sweep, drained, writer, gone) = runtime.block_on(async {
@@ -243,7 +247,8 @@ impl Agent {
             let _observing = observer.transpose().map_err(Failure::Loop)?;
             let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
             let wanted = self.records || keeper.is_some();
-            let (sweep, swept) = Records::start(table, wanted, parting, board.clone()).map_err(Failure::Loop)?;
+            let (sweep, swept) =
+                Records::start((table, aggregates), wanted, parting, board.clone()).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
             let mut reporter = reporter.with_packets(packets).with_records(self.records);
@@ -306,11 +311,15 @@ fn write<W: Write + Send + 'static>(
         while let Some(news) = runtime.block_on(next(&mut events, &mut swept)) {
             board.begin();
             reporter.follow(monotonic(), SystemTime::now());
-            let (finding, fresh) = match &news {
-                News::Event(record) => (Event::decode(record), true),
-                News::Swept(Swept::Found(event)) => (Some(**event), false),
+            let (finding, fresh) = match news {
+                News::Event(record) => (Event::decode(&record), true),
+                News::Swept(Swept::Found(event)) => (Some(*event), false),
+                News::Swept(Swept::Read(reading)) => {
+                    reporter.read(*reading)?;
+                    (None, false)
+                }
                 News::Swept(Swept::Ended(record)) => {
-                    names.with(record.key.link, |place| reporter.record(record, place))?;
+                    names.with(record.key.link, |place| reporter.record(&record, place))?;
                     board.record();
                     (None, false)
                 }

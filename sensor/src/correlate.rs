@@ -10,10 +10,11 @@ use sensor_common::detect::Severity;
 
 use crate::report::Finding;
 
+pub mod aggregate;
 mod causes;
 mod facts;
 mod subject;
-mod view;
+pub(crate) mod view;
 mod words;
 
 pub use causes::{Cause, Weighed, weigh};

@@ -41,6 +41,7 @@ pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
 pub use write::{PacketFile, Written};
 
+pub(crate) use cast::address;
 pub(crate) use evidence::{hops, ms};
 pub(crate) use explain::{WIDTH, capital, paragraph};
 pub(crate) use json::SCHEMA;
@@ -48,7 +49,10 @@ pub(crate) use paint::Paint;
 pub(crate) use summary::count;
 pub(crate) use wrap::wrapped;
 
-use crate::correlate::{self, Correlator, State, View};
+use crate::correlate::{
+    self, Correlator, State, View,
+    aggregate::{self, Aggregates, Ended, Reading},
+};
 use memory::Memory;
 
 /// In which form events are told.
@@ -89,6 +93,7 @@ pub struct Reporter<W> {
     clock: WallClock,
     memory: Memory,
     correlator: Correlator,
+    aggregates: Aggregates,
     tally: Tally,
     packets: Option<PacketFile>,
     records: bool,
@@ -104,6 +109,7 @@ impl<W: Write> Reporter<W> {
             clock,
             memory: Memory::default(),
             correlator: Correlator::default(),
+            aggregates: Aggregates::default(),
             tally: Tally::default(),
             packets: None,
             records: false,
@@ -191,14 +197,14 @@ impl<W: Write> Reporter<W> {
     /// as it grows.
     fn incident(&mut self, incident: &View) -> io::Result<()> {
         self.sinks.iter_mut().for_each(|sink| sink.incident(incident));
-        if incident.connections < 2 || incident.severity < self.style.min_severity {
+        if incident.connections == 1 || incident.severity < self.style.min_severity {
             return Ok(());
         }
         let paint = self.paint();
         match (self.style.output, incident.state) {
             (Output::Json, _) => json::object_line(&mut self.out, incident),
             (Output::Compact, State::Closed) => correlate::write(&mut self.out, paint, incident),
-            (Output::Compact, _) if incident.connections < 10 => Ok(()),
+            (Output::Compact, _) if incident.connections < 10 && !incident.is_aggregate() => Ok(()),
             (Output::Compact, _) => correlate::line(&mut self.out, paint, incident.last, incident),
         }
     }
@@ -214,6 +220,7 @@ impl<W: Write> Reporter<W> {
     /// What the output says.
     pub fn record(&mut self, record: &Record, place: Place<'_>) -> io::Result<()> {
         let told = flow::Told::new(record, place, self.clock);
+        self.aggregates.ended(&Ended::of(record, self.clock));
         self.sinks.iter_mut().for_each(|sink| sink.record(&told));
         if !self.records {
             return Ok(());
@@ -222,6 +229,24 @@ impl<W: Write> Reporter<W> {
             Output::Json => told.json(&mut self.out),
             Output::Compact => told.line(&mut self.out),
         }
+    }
+
+    /// Takes in what was read of the table and the counters: see [`Aggregates`].
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn read(&mut self, mut reading: Reading) -> io::Result<()> {
+        reading.time = self.clock.nanos(reading.time);
+        let told = self.aggregates.read(reading);
+        self.told_together(&told)
+    }
+
+    fn told_together(&mut self, told: &[aggregate::Incident]) -> io::Result<()> {
+        told.iter().try_for_each(|incident| {
+            self.tally.incident(incident.sign.severity);
+            self.incident(&incident.view())
+        })
     }
 
     /// What became of the findings for the packet file, if there is one.
@@ -247,6 +272,8 @@ impl<W: Write> Reporter<W> {
     pub fn finish(mut self, cpu: &Cpu, notes: &[String]) -> io::Result<Tally> {
         let over = self.correlator.finish();
         over.iter().try_for_each(|incident| self.incident(&incident.closed()))?;
+        let over = self.aggregates.finish();
+        self.told_together(&over)?;
         let kept = self.packets.iter().map(PacketFile::account).chain(self.sinks.iter().map(|sink| sink.account()));
         let notes = &notes.iter().cloned().chain(kept.flatten()).collect::<Vec<_>>();
         match self.style.output {
