@@ -1,5 +1,6 @@
 //! `sensor incidents`: what happened last night.
 
+mod connections;
 mod show;
 
 use std::{
