@@ -118,6 +118,16 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
     Ok(resolve(&arguments, file)?)
 }
 
+/// The settings that `sensor attach` would have here without a flag.
+///
+/// # Errors
+///
+/// What is wrong with the file or a variable.
+pub fn attach() -> Result<Attach, Failure> {
+    let mut cli = parse(["sensor", VERB])?;
+    attach_of(&mut cli.verb).cloned().ok_or_else(|| Problems::from(Problem::new(VERB, "has no settings")).into())
+}
+
 /// Says why the command line cannot be taken, or what was asked of it, and ends. What was written there may steer a terminal.
 fn misused(error: &clap::Error, arguments: &[OsString]) -> ! {
     if !arguments.iter().any(|argument| argument.to_string_lossy().contains(char::is_control)) {

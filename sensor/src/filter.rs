@@ -13,7 +13,7 @@ use sensor_common::{detect::Severity, flow::TcpFlags, kind::Kind};
 
 use crate::{
     catalogue,
-    correlate::{About, View},
+    correlate::View,
     report::{Finding, flow::Told},
 };
 
@@ -55,14 +55,21 @@ impl<'a> Traits<'a> {
     /// Those of an incident: of its examples, and of the services that it hits.
     pub fn of_incident(incident: &'a View) -> Self {
         let services = incident.services.iter().map(|share| [share.server; 2]);
+        let about = incident.about.source().map(|address| {
+            let source = SocketAddr::new(address, 0);
+            [source, incident.about.server().unwrap_or(source)]
+        });
         Self {
-            ends: incident.examples.iter().map(|example| [example.src, example.dst]).chain(services).collect(),
+            ends: incident
+                .examples
+                .iter()
+                .map(|example| [example.src, example.dst])
+                .chain(services)
+                .chain(about)
+                .collect(),
             kinds: incident.kinds.iter().filter_map(|count| catalogue::kind(&count.kind)).collect(),
             severity: Some(incident.severity),
-            interface: match &incident.about {
-                About::Device { interface, .. } => interface.as_deref(),
-                About::Service { .. } => None,
-            },
+            interface: incident.about.interface(),
             flags: None,
         }
     }

@@ -3,7 +3,10 @@
 //! A person gets one line an event and, below a finding that matters, an explanation: once for each connection, and again only
 //! when it gets worse. A program gets one JSON object an event, see [`Output::Json`].
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::SystemTime,
+};
 
 use sensor_common::{
     counters::Cpu,
@@ -45,6 +48,7 @@ pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
 pub use write::{PacketFile, Written};
 
+pub(crate) use cast::address;
 pub(crate) use evidence::{hops, ms};
 pub(crate) use explain::{WIDTH, capital, paragraph};
 pub(crate) use json::SCHEMA;
@@ -54,7 +58,10 @@ pub(crate) use summary::count;
 pub(crate) use wrap::wrapped;
 
 use crate::{
-    correlate::{self, Correlator, State, View},
+    correlate::{
+        self, Correlator, State, View,
+        aggregate::{self, Aggregates, Ended, Reading},
+    },
     filter::{Filter, Traits},
 };
 use memory::Memory;
@@ -113,6 +120,7 @@ pub struct Reporter<W> {
     clock: WallClock,
     memory: Memory,
     correlator: Correlator,
+    aggregates: Aggregates,
     tally: Tally,
     filter: Filter,
     /// Findings, and records and incidents, that the filter leaves out.
@@ -132,6 +140,7 @@ impl<W: Write> Reporter<W> {
             clock,
             memory: Memory::default(),
             correlator: Correlator::default(),
+            aggregates: Aggregates::default(),
             tally: Tally::default(),
             filter: Filter::default(),
             unfit: [0; 2],
@@ -166,9 +175,14 @@ impl<W: Write> Reporter<W> {
         self
     }
 
-    /// Sets the clock anew: a live host's two clocks drift apart, and the wall's is set now and then.
+    /// Sets the clock anew.
     pub fn set_clock(&mut self, clock: WallClock) {
         self.clock = clock;
+    }
+
+    /// Follows a live host's two clocks: they drift apart, and stand apart once it has slept.
+    pub fn follow(&mut self, engine: u64, wall: SystemTime) {
+        self.clock = self.clock.follow(engine, wall);
     }
 
     /// From now on, tells nothing milder.
@@ -194,11 +208,14 @@ impl<W: Write> Reporter<W> {
             self.count(event);
             return Ok(());
         }
-        let Some(finding) = self.wanted(event, place) else { return Ok(()) };
+        let Some(mut finding) = self.wanted(event, place) else { return Ok(()) };
         let over = self.correlator.close(finding.time);
         let grown = self.correlator.add(&finding);
         over.iter().try_for_each(|incident| self.incident(&incident.closed()))?;
-        self.sinks.iter_mut().for_each(|sink| sink.finding(&finding));
+        if !self.sinks.is_empty() {
+            finding.incident = self.correlator.incident(&finding);
+            self.sinks.iter_mut().for_each(|sink| sink.finding(&finding));
+        }
         if printed {
             self.finding(&finding)?;
         }
@@ -217,7 +234,12 @@ impl<W: Write> Reporter<W> {
         Some(finding)
     }
 
-    fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
+    /// Prints a finding.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub(crate) fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
         if let Some(packets) = &mut self.packets {
             packets.finding(finding);
         }
@@ -253,7 +275,7 @@ impl<W: Write> Reporter<W> {
 
     /// Whether an incident is told: where it is more than one connection's, since of that one all has been said.
     pub fn tells(&self, incident: &View) -> bool {
-        incident.connections > 1 && incident.severity >= self.style.min_severity
+        incident.connections != 1 && incident.severity >= self.style.min_severity
     }
 
     /// Tells of an incident. A line for a person as long as it grows.
@@ -272,7 +294,11 @@ impl<W: Write> Reporter<W> {
             (Output::Eve, _) => eve::incident(&mut self.out, incident),
             (Output::Ecs, _) => ecs::incident(&mut self.out, incident),
             (Output::Compact, State::Closed) => correlate::write(&mut self.out, paint, incident),
-            (Output::Compact | Output::Wide, state) if state != State::Closed && incident.connections < 10 => Ok(()),
+            (Output::Compact | Output::Wide, state)
+                if state != State::Closed && incident.connections < 10 && !incident.is_aggregate() =>
+            {
+                Ok(())
+            }
             (Output::Compact | Output::Wide, _) => correlate::line(&mut self.out, paint, incident.last, incident),
         }
     }
@@ -288,6 +314,7 @@ impl<W: Write> Reporter<W> {
     /// What the output says.
     pub fn record(&mut self, record: &Record, place: Place<'_>) -> io::Result<()> {
         let told = flow::Told::new(record, place, self.clock);
+        self.aggregates.ended(&Ended::of(record, self.clock));
         if !self.filter.is_empty() && !self.filter.fits(&Traits::of_record(&told)) {
             self.unfit[1] += u64::from(self.records);
             return Ok(());
@@ -303,6 +330,24 @@ impl<W: Write> Reporter<W> {
             Output::Eve => eve::record(&mut self.out, &told),
             Output::Ecs => ecs::record(&mut self.out, &told),
         }
+    }
+
+    /// Takes in what was read of the table and the counters: see [`Aggregates`].
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn read(&mut self, mut reading: Reading) -> io::Result<()> {
+        reading.time = self.clock.nanos(reading.time);
+        let told = self.aggregates.read(reading);
+        self.told_together(&told)
+    }
+
+    fn told_together(&mut self, told: &[aggregate::Incident]) -> io::Result<()> {
+        told.iter().try_for_each(|incident| {
+            self.tally.incident(incident.sign.severity);
+            self.incident(&incident.view())
+        })
     }
 
     /// What became of the findings for the packet file, if there is one.
@@ -328,6 +373,8 @@ impl<W: Write> Reporter<W> {
     pub fn finish(mut self, cpu: &Cpu, notes: &[String]) -> io::Result<Tally> {
         let over = self.correlator.finish();
         over.iter().try_for_each(|incident| self.incident(&incident.closed()))?;
+        let over = self.aggregates.finish();
+        self.told_together(&over)?;
         let kept = self.packets.iter().map(PacketFile::account).chain(self.sinks.iter().map(|sink| sink.account()));
         let notes = &notes.iter().cloned().chain(self.left_out()).chain(kept.flatten()).collect::<Vec<_>>();
         if self.style.output.is_for_people() {

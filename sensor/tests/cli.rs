@@ -15,6 +15,8 @@ use tempfile::TempDir;
 
 #[path = "cli/filter.rs"]
 mod filter;
+#[path = "cli/incidents.rs"]
+mod incidents;
 #[path = "cli/write.rs"]
 mod write;
 

@@ -13,6 +13,7 @@ use sensor::{
     observe::{Identity, Snapshot, render},
     report::Written,
     seal::Layers,
+    store::Kept,
 };
 use serde_json::Value;
 
@@ -29,6 +30,7 @@ fn metrics() -> (BTreeSet<String>, BTreeSet<String>) {
     let mut snapshot = Snapshot {
         written: Some(Written::default()),
         tail: Some(sensor::tail::Account::default()),
+        kept: Some(Kept::default()),
         layers: Some(Layers::default()),
         identities: vec![Identity::default()],
         ..Snapshot::default()

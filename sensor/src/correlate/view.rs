@@ -2,7 +2,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use sensor_common::detect::Severity;
@@ -68,9 +68,56 @@ pub enum About {
     Service {
         /// Address and port.
         server: SocketAddr,
-        /// `forged`, `cut-off`, or the kind of the findings.
+        /// `forged`, `cut-off`, or the kind of the findings, or of the aggregate.
         topic: String,
     },
+    /// What a source does.
+    Source {
+        /// Its address.
+        address: IpAddr,
+        /// The aggregate.
+        topic: String,
+    },
+    /// What happens between a client and a service.
+    Client {
+        /// The client's address.
+        address: IpAddr,
+        /// Address and port.
+        server: SocketAddr,
+        /// The aggregate.
+        topic: String,
+    },
+    /// The host that the sensor watches, or all that passes it.
+    Here {
+        /// The aggregate.
+        topic: String,
+    },
+}
+
+impl About {
+    /// Where it is seen, if that is one interface.
+    pub fn interface(&self) -> Option<&str> {
+        match self {
+            Self::Device { interface, .. } => interface.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The service, if it is about one.
+    pub const fn server(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Service { server, .. } | Self::Client { server, .. } => Some(*server),
+            _ => None,
+        }
+    }
+
+    /// Who does it, if that is known by address.
+    pub const fn source(&self) -> Option<IpAddr> {
+        match self {
+            Self::Source { address, .. } | Self::Client { address, .. } => Some(*address),
+            _ => None,
+        }
+    }
 }
 
 /// What may be behind it, or is ruled out.
@@ -141,11 +188,11 @@ pub struct View {
     pub what: String,
     /// Whom or what it is about.
     pub about: About,
-    /// Connections that are hit.
+    /// Connections that are hit; 0 for an aggregate.
     pub connections: u64,
     /// Whether there may be more of these.
     pub at_least: bool,
-    /// All findings.
+    /// All findings; for an aggregate what is counted of it: requests, segments, targets, ports.
     pub findings: u64,
     /// The same by kind.
     pub kinds: Vec<Count>,
@@ -204,6 +251,11 @@ impl View {
         }
     }
 
+    /// Whether it is of many connections together, and not of what was found of each.
+    pub const fn is_aggregate(&self) -> bool {
+        self.connections == 0
+    }
+
     /// Whom it hits, in words.
     pub(super) fn whom(&self) -> String {
         let shares = self.services.iter().map(|Share { server, established, flagged }| match established {
@@ -217,7 +269,7 @@ impl View {
 }
 
 /// Whoever is told of an incident twice knows it by this.
-fn id(subject: &Subject, first: u64) -> String {
+pub(super) fn id(subject: &Subject, first: u64) -> String {
     let mut hasher = DefaultHasher::new();
     (subject, first).hash(&mut hasher);
     format!("{:010x}", hasher.finish() >> 24)

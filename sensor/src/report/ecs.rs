@@ -117,10 +117,7 @@ pub(super) fn record(out: &mut impl Write, told: &Told<'_>) -> io::Result<()> {
 
 /// Writes an incident.
 pub(super) fn incident(out: &mut impl Write, incident: &View) -> io::Result<()> {
-    let (server, interface) = match &incident.about {
-        About::Service { server, .. } => (Some(*server), None),
-        About::Device { interface, .. } => (None, interface.as_deref()),
-    };
+    let (server, interface) = (incident.about.server(), incident.about.interface());
     let stage = match incident.state {
         State::Open => "start",
         State::Grown => "info",
@@ -147,6 +144,7 @@ pub(super) fn incident(out: &mut impl Write, incident: &View) -> io::Result<()> 
             "duration": incident.last.saturating_sub(incident.first),
             "reason": incident.causes.first().map(|cause| &cause.name),
         },
+        "source": incident.about.source().map(|source| json!({ "address": source, "ip": source })),
         "server": server.map(end),
         "network": { "transport": "tcp", "iana_number": "6" },
         "observer": observer(interface, matches!(incident.about, About::Device { outgoing: true, .. })),

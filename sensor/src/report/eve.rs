@@ -15,7 +15,7 @@ use super::{
     rfc3339,
     siem::{bare, community_id, finding_number, from_client, of_finding, of_record, record_number, vlans},
 };
-use crate::correlate::{About, View};
+use crate::correlate::View;
 
 /// Writes a finding.
 pub(super) fn finding(out: &mut impl Write, finding: &Finding<'_>) -> io::Result<()> {
@@ -74,20 +74,14 @@ pub(super) fn record(out: &mut impl Write, told: &Told<'_>) -> io::Result<()> {
     object_line(out, &bare(object))
 }
 
-/// Writes an incident. Of one that is about a service, that is the destination.
+/// Writes an incident. The service that it is about is the destination, and who does it the source.
 pub(super) fn incident(out: &mut impl Write, incident: &View) -> io::Result<()> {
-    let server = match &incident.about {
-        About::Service { server, .. } => Some(server),
-        About::Device { .. } => None,
-    };
-    let interface = match &incident.about {
-        About::Device { interface, .. } => interface.as_deref(),
-        About::Service { .. } => None,
-    };
+    let server = incident.about.server();
     let object = json!({
         "timestamp": timestamp(incident.last),
         "event_type": "anomaly",
-        "in_iface": interface,
+        "in_iface": incident.about.interface(),
+        "src_ip": incident.about.source(),
         "dest_ip": server.map(|server| server.ip()),
         "dest_port": server.map(|server| server.port()),
         "proto": "TCP",
