@@ -170,8 +170,9 @@ impl Telling<'_> {
         self.reporter.left_out().for_each(|note| warn(&note));
         let Self { came, unfit, .. } = self;
         if unfit > 0 {
-            let told = came - unfit;
-            warn(&format!("tail: of {came} that came {told} were asked for and {unfit} were not"));
+            warn(&format!(
+                "tail: {unfit} of {came} that came were not asked for: milder (--min-severity), connections (--records), of another time or filter"
+            ));
         }
         Ok(())
     }
