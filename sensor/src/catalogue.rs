@@ -8,6 +8,8 @@ use sensor_common::{
     kind::Kind,
 };
 
+use crate::correlate::Pattern;
+
 /// Names each entry as its kind is named. After `..` may stand an entry that the other fields are taken from.
 macro_rules! entries {
     ($($kind:ident: $least:ident to $most:ident, $brief:literal { $($field:ident: $text:expr,)* $(..$like:ident)? })*) => {$(
@@ -27,6 +29,7 @@ mod doubt;
 mod ending;
 mod forged;
 pub mod numbers;
+mod patterns;
 mod performance;
 mod pieces;
 mod protocol;
@@ -121,6 +124,28 @@ families! {
     tampering, "Connections cut off near their beginning": RstSyn RstBothEnds CtSynNone CtSynRst CtSynRstAck CtSynRstRstAck CtAckNone CtAckRst CtAckRstRst CtAckRstAck CtAckRstAckRstAck CtPshNone CtPshRst CtPshRstAck CtPshRstRstAck CtPshRstAckRstAck CtPshRstEq CtPshRstNe CtPshRstRst0 CtDataRst CtDataRstAck RadarPostSyn RadarPostAck RadarPostPsh RadarLater;
 }
 
+/// What no finding says by itself and many connections together show, by its public id.
+pub const PATTERNS: &[(&str, &Entry)] = &[
+    (Pattern::FixedIdleClose.id(), &patterns::FixedIdleClose),
+    (Pattern::LbDrain.id(), &patterns::LbDrain),
+    (Pattern::ForeignRst.id(), &patterns::ForeignRst),
+];
+
+/// What is to be said about a pattern.
+pub const fn pattern_entry(pattern: Pattern) -> &'static Entry {
+    match pattern {
+        Pattern::FixedIdleClose => &patterns::FixedIdleClose,
+        Pattern::LbDrain => &patterns::LbDrain,
+        Pattern::ForeignRst => &patterns::ForeignRst,
+    }
+}
+
+/// What is to be said about an id: a kind's, or a pattern's.
+pub fn explained(id: &str) -> Option<&'static Entry> {
+    let pattern = || PATTERNS.iter().find(|(known, _)| *known == id).map(|(_, entry)| *entry);
+    kind(id).map(entry).or_else(pattern)
+}
+
 /// The kind of that id.
 pub fn kind(id: &str) -> Option<Kind> {
     Kind::ALL.iter().copied().find(|kind| kind.id() == id)
@@ -142,7 +167,8 @@ pub fn piece(id: &str) -> Option<Piece> {
 
 /// The id, of a kind or a piece, that is spelt most alike.
 pub fn nearest(id: &str) -> &'static str {
-    let ids = Kind::ALL.iter().map(|kind| kind.id()).chain(pieces().map(|piece| piece.id));
+    let patterns = PATTERNS.iter().map(|(id, _)| *id);
+    let ids = Kind::ALL.iter().map(|kind| kind.id()).chain(patterns).chain(pieces().map(|piece| piece.id));
     let alike = |a: &&str, b: &&str| strsim::jaro_winkler(a, id).total_cmp(&strsim::jaro_winkler(b, id));
     ids.max_by(alike).unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use sensor_common::{detect::Severity, kind::Kind};
 use serde::Serialize;
 
 use crate::{
-    catalogue::{self, Entry, FAMILIES, Piece, numbers::numbers, plain},
+    catalogue::{self, Entry, FAMILIES, PATTERNS, Piece, numbers::numbers, plain},
     cli::Explain,
     failure::Failure,
     report::{Output, Paint, WIDTH, wrapped},
@@ -52,7 +52,8 @@ pub fn run(options: &Explain) -> Result<(), Failure> {
 /// Every id once: kinds, then the evidence that is not named like one.
 fn ids() -> impl Iterator<Item = &'static str> {
     let kinds = FAMILIES.iter().flat_map(|family| family.kinds).map(|kind| kind.id());
-    kinds.chain(catalogue::pieces().map(|piece| piece.id).filter(|id| catalogue::kind(id).is_none()))
+    let patterns = PATTERNS.iter().map(|(id, _)| *id);
+    kinds.chain(patterns).chain(catalogue::pieces().map(|piece| piece.id).filter(|id| catalogue::kind(id).is_none()))
 }
 
 /// The terminal's width, within what reads well; 80 where it is no terminal.
@@ -79,6 +80,13 @@ impl Page {
             }
             writeln!(out)?;
         }
+        writeln!(out, "{}", self.paint.bold("What many connections together show"))?;
+        for (id, entry) in PATTERNS {
+            let severity = format!("{:<RANGE$}", range(entry.severity));
+            write!(out, "  {id:<widest$}  {}  ", self.paint.severity(entry.severity[1], severity))?;
+            wrapped(out, entry.brief, widest + RANGE + 6, self.width)?;
+        }
+        writeln!(out)?;
         writeln!(out, "{}", self.paint.bold("Evidence"))?;
         for Piece { id, points, condition } in catalogue::pieces() {
             write!(out, "  {:<POINTS$}", signed(points))?;
@@ -88,7 +96,7 @@ impl Page {
     }
 
     fn one(&self, out: &mut impl Write, id: &str) -> io::Result<()> {
-        let kind = catalogue::kind(id).map(catalogue::entry);
+        let kind = catalogue::explained(id);
         if let Some(entry) = kind {
             let severity = range(entry.severity);
             writeln!(out, "{}  {}", self.paint.bold(id), self.paint.severity(entry.severity[1], severity))?;
@@ -170,15 +178,16 @@ struct PieceObject {
 }
 
 impl KindObject {
-    fn new(kind: Kind) -> Self {
-        let Entry { brief, severity, meaning, evidence, causes, benign, next, sources } = catalogue::entry(kind);
+    /// A pattern has no kind, and no numbers.
+    fn new(entry: &Entry, kind: Option<Kind>) -> Self {
+        let Entry { brief, severity, meaning, evidence, causes, benign, next, sources } = *entry;
         let all = |texts: &[&str]| texts.iter().map(|text| plain(text)).collect();
         Self {
             brief,
             severity: severity.map(Severity::name),
             meaning: plain(meaning),
             evidence: plain(evidence),
-            detail: numbers(kind).iter().map(|number| (number.name, number.meaning)).collect(),
+            detail: kind.map_or(&[][..], numbers).iter().map(|number| (number.name, number.meaning)).collect(),
             causes: all(causes),
             benign: all(benign),
             next: all(next),
@@ -189,7 +198,7 @@ impl KindObject {
 
 /// Writes the object and ends the line.
 fn object(out: &mut impl Write, id: &'static str) -> io::Result<()> {
-    let kind = catalogue::kind(id).map(KindObject::new);
+    let kind = catalogue::explained(id).map(|entry| KindObject::new(entry, catalogue::kind(id)));
     let evidence = catalogue::piece(id).map(|Piece { points, condition, .. }| PieceObject { points, condition });
     serde_json::to_writer(&mut *out, &Object { id, kind, evidence })?;
     out.write_all(b"\n")

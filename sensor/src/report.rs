@@ -28,6 +28,7 @@ mod summary;
 mod tests;
 mod timeouts;
 mod wall;
+mod word;
 mod wrap;
 mod write;
 
@@ -36,6 +37,7 @@ pub use finding::{Distance, Finding, Mark, Row};
 pub use sink::Sink;
 pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
+pub use word::Word;
 pub use write::{PacketFile, Written};
 
 pub(crate) use evidence::{hops, ms};
@@ -43,6 +45,8 @@ pub(crate) use explain::{WIDTH, capital, paragraph};
 pub(crate) use json::SCHEMA;
 pub(crate) use paint::Paint;
 pub(crate) use summary::count;
+pub(crate) use timeouts::candidates as idle_timeouts;
+pub(crate) use word::reason as reset_reason;
 pub(crate) use wrap::wrapped;
 
 use crate::correlate::{self, Correlator, State, View};
@@ -77,6 +81,8 @@ pub struct Place<'a> {
     pub interface: Option<&'a str>,
     /// The frame's number in a capture.
     pub frame: Option<u64>,
+    /// What the kernel says of a reset that left.
+    pub word: Option<Word<'a>>,
 }
 
 /// Tells events, one after the other.
@@ -152,9 +158,6 @@ impl<W: Write> Reporter<W> {
         let Some(kind) = event.kind() else { return Ok(()) };
         self.tally.add(event.severity(), kind);
         let printed = event.severity() >= self.style.min_severity;
-        if !printed && event.severity() < correlate::LEAST && self.sinks.is_empty() {
-            return Ok(());
-        }
         let finding = Finding::new(event, self.clock, place);
         let over = self.correlator.close(finding.time);
         let grown = self.correlator.add(&finding);
@@ -176,16 +179,18 @@ impl<W: Write> Reporter<W> {
         }
     }
 
-    /// Tells of an incident where it is more than one connection's: of that one all has been said. A line for a person as long
-    /// as it grows.
+    /// Tells of an incident. A line for a person as long as it grows; where it is one connection's, of which all has been said,
+    /// the conclusion at its end.
     fn incident(&mut self, incident: &View) -> io::Result<()> {
         self.sinks.iter_mut().for_each(|sink| sink.incident(incident));
-        if incident.connections < 2 || incident.severity < self.style.min_severity {
+        let alone = incident.connections < 2;
+        if incident.severity < self.style.min_severity || alone && !incident.concludes() {
             return Ok(());
         }
         let paint = self.paint();
         match (self.style.output, incident.state) {
             (Output::Json, _) => json::object_line(&mut self.out, incident),
+            (Output::Compact, State::Closed) if alone => correlate::conclude(&mut self.out, paint, incident),
             (Output::Compact, State::Closed) => correlate::write(&mut self.out, paint, incident),
             (Output::Compact, _) if incident.connections < 10 => Ok(()),
             (Output::Compact, _) => correlate::line(&mut self.out, paint, incident.last, incident),
@@ -203,14 +208,14 @@ impl<W: Write> Reporter<W> {
     /// What the output says.
     pub fn record(&mut self, record: &Record, place: Place<'_>) -> io::Result<()> {
         let told = flow::Told::new(record, place, self.clock);
+        let begun = self.correlator.record(&told);
         self.sinks.iter_mut().for_each(|sink| sink.record(&told));
-        if !self.records {
-            return Ok(());
-        }
         match self.style.output {
-            Output::Json => told.json(&mut self.out),
-            Output::Compact => told.line(&mut self.out),
+            _ if !self.records => {}
+            Output::Json => told.json(&mut self.out)?,
+            Output::Compact => told.line(&mut self.out)?,
         }
+        begun.map_or(Ok(()), |incident| self.incident(&incident))
     }
 
     /// What became of the findings for the packet file, if there is one.

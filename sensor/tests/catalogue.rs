@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
-use sensor::catalogue::{self, Entry, FAMILIES, Piece, numbers::numbers};
+use sensor::catalogue::{self, Entry, FAMILIES, PATTERNS, Piece, numbers::numbers};
 use sensor_common::kind::Kind;
 
 /// Columns of a document.
@@ -15,9 +15,9 @@ fn every_kind_is_explained_and_in_one_family() {
     let listed: Vec<Kind> = FAMILIES.iter().flat_map(|family| family.kinds).copied().collect();
     assert_eq!(listed.len(), Kind::ALL.len());
     assert_eq!(listed.iter().collect::<BTreeSet<_>>().len(), listed.len(), "a kind twice");
-    for kind in listed {
-        let Entry { brief, severity, meaning, evidence, causes, benign, next, sources } = catalogue::entry(kind);
-        let id = kind.id();
+    let kinds = listed.iter().map(|kind| (kind.id(), catalogue::entry(*kind)));
+    for (id, entry) in kinds.chain(PATTERNS.iter().copied()) {
+        let Entry { brief, severity, meaning, evidence, causes, benign, next, sources } = entry;
         assert!(severity[0] <= severity[1], "{id}");
         assert!(!brief.is_empty() && brief.len() <= 60 && !brief.ends_with('.'), "{id}: {brief}");
         for text in [meaning, evidence] {
@@ -39,13 +39,14 @@ fn every_piece_has_its_condition() {
 
 #[test]
 fn ids_within_the_texts_exist() {
-    for kind in Kind::ALL {
-        let Entry { meaning, evidence, causes, benign, next, .. } = catalogue::entry(*kind);
+    let kinds = Kind::ALL.iter().map(|kind| (kind.id(), catalogue::entry(*kind)));
+    for (name, entry) in kinds.chain(PATTERNS.iter().copied()) {
+        let Entry { meaning, evidence, causes, benign, next, .. } = entry;
         for text in [meaning, evidence].into_iter().chain([causes, benign, next].into_iter().copied().flatten()) {
             let quoted: Vec<&str> = text.split('`').collect();
-            assert!(quoted.len() % 2 == 1, "{}: {text}", kind.id());
+            assert!(quoted.len() % 2 == 1, "{name}: {text}");
             for id in quoted.iter().skip(1).step_by(2) {
-                assert!(catalogue::kind(id).is_some() || catalogue::piece(id).is_some(), "{}: {id}", kind.id());
+                assert!(catalogue::explained(id).is_some() || catalogue::piece(id).is_some(), "{name}: {id}");
             }
         }
     }
@@ -68,9 +69,9 @@ fn the_documents_say_what_the_catalogue_says() {
 
 fn kinds() -> String {
     let mut table = String::from("\n| kind | what it is | severity |\n|---|---|---|\n");
-    for kind in FAMILIES.iter().flat_map(|family| family.kinds) {
-        let entry = catalogue::entry(*kind);
-        writeln!(table, "| `{}` | {} | {} |", kind.id(), entry.brief, severity(entry)).unwrap();
+    let kinds = FAMILIES.iter().flat_map(|family| family.kinds).map(|kind| (kind.id(), catalogue::entry(*kind)));
+    for (id, entry) in kinds.chain(PATTERNS.iter().copied()) {
+        writeln!(table, "| `{id}` | {} | {} |", entry.brief, severity(entry)).unwrap();
     }
     table
 }
@@ -89,23 +90,29 @@ fn explanations() -> String {
     for family in FAMILIES {
         write!(text, "\n## {}\n", family.title).unwrap();
         for kind in family.kinds {
-            let entry = catalogue::entry(*kind);
-            write!(text, "\n### {}\n\n", kind.id()).unwrap();
-            let mut item = |label: &str, words: &str| text.push_str(&wrapped(&format!("- **{label}.** {words}")));
-            item("Meaning", entry.meaning);
-            item("Evidence", entry.evidence);
-            let numbers: Vec<_> = numbers(*kind).iter().map(|n| format!("`{}`, {}", n.name, n.meaning)).collect();
-            if !numbers.is_empty() {
-                item("Numbers", &format!("{}.", numbers.join("; ")));
-            }
-            item("Severity", &format!("{}.", sentence(&severity(entry))));
-            item("Causes", &format!("{}.", sentence(&entry.causes.join("; "))));
-            item("Looks like it", &format!("{}.", sentence(&entry.benign.join("; "))));
-            item("Next", &entry.next.join(" "));
-            item("Sources", &format!("{}.", entry.sources.join("; ")));
+            explain(&mut text, kind.id(), catalogue::entry(*kind), Some(*kind));
         }
     }
+    text.push_str("\n## What many connections together show\n");
+    PATTERNS.iter().for_each(|(id, entry)| explain(&mut text, id, entry, None));
     text
+}
+
+fn explain(text: &mut String, id: &str, entry: &Entry, kind: Option<Kind>) {
+    write!(text, "\n### {id}\n\n").unwrap();
+    let mut item = |label: &str, words: &str| text.push_str(&wrapped(&format!("- **{label}.** {words}")));
+    item("Meaning", entry.meaning);
+    item("Evidence", entry.evidence);
+    let numbers = kind.into_iter().flat_map(numbers).map(|n| format!("`{}`, {}", n.name, n.meaning));
+    let numbers: Vec<_> = numbers.collect();
+    if !numbers.is_empty() {
+        item("Numbers", &format!("{}.", numbers.join("; ")));
+    }
+    item("Severity", &format!("{}.", sentence(&severity(entry))));
+    item("Causes", &format!("{}.", sentence(&entry.causes.join("; "))));
+    item("Looks like it", &format!("{}.", sentence(&entry.benign.join("; "))));
+    item("Next", &entry.next.join(" "));
+    item("Sources", &format!("{}.", entry.sources.join("; ")));
 }
 
 fn severity(entry: &Entry) -> String {

@@ -125,7 +125,7 @@ impl Scene {
         let style = Style { output, min_severity: Severity::Info, color: false, analysis: false };
         let mut reporter = Reporter::new(&mut text, style, WallClock::epoch());
         for (event, frame) in &self.events {
-            let place = Place { interface: Some("eth0"), frame: Some(*frame) };
+            let place = Place { interface: Some("eth0"), frame: Some(*frame), ..Place::default() };
             reporter.event(event, place).unwrap();
         }
         String::from_utf8(text).unwrap()
@@ -287,7 +287,7 @@ fn names_from_outside_cannot_steer_a_terminal() {
     let scene = Scene::seed_1(Vantage::Server);
     let style = Style { output: Output::Compact, min_severity: Severity::Info, color: false, analysis: false };
     let mut text = Vec::new();
-    let place = Place { interface: Some("eth\x1b[2J"), frame: None };
+    let place = Place { interface: Some("eth\x1b[2J"), ..Place::default() };
     Reporter::new(&mut text, style, WallClock::epoch()).event(&scene.events[0].0, place).unwrap();
     assert!(!text.contains(&0x1b));
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{integer, list, object, one_of, or_null};
 use crate::{
-    correlate::{Cause, State},
+    correlate::{Cause, Heading, State},
     report::SCHEMA,
 };
 
@@ -37,6 +37,12 @@ pub(super) fn schema() -> Value {
             ),
             ("causes", list(reasoned("What may be behind it, the likeliest first."))),
             ("ruled_out", list(reasoned("What is not behind it."))),
+            ("also", list(text("What the service's connections do anyway, and what the kernel says."))),
+            ("per_minute", list(integer("Findings by the minute, the last 30 minutes up to the latest one.", 32))),
+            (
+                "heading",
+                or_null(one_of("Where that is heading; null while it is young.", Heading::ALL.map(Heading::id))),
+            ),
             (
                 "services",
                 list(object(
@@ -85,7 +91,10 @@ fn about() -> Value {
         &[
             ("of", json!({ "const": "service" })),
             ("server", json!({ "type": "string", "description": "Address and port." })),
-            ("topic", json!({ "type": "string", "description": "`forged`, `cut-off`, or a kind of finding." })),
+            (
+                "topic",
+                json!({ "type": "string", "description": "`forged`, `cut-off`, a pattern, or a kind of finding." }),
+            ),
         ],
     );
     json!({ "description": "Whom or what it is about.", "oneOf": [device, service] })
