@@ -2,6 +2,7 @@
 
 mod interfaces;
 mod names;
+mod own;
 mod records;
 mod reload;
 mod rules;
@@ -31,6 +32,7 @@ pub use wanted::{Choice, Wanted};
 
 use interfaces::Interfaces;
 use names::Names;
+use own::Own;
 use records::{Parting, Records, Swept};
 use reload::Reload;
 use rules::Rules;
@@ -41,7 +43,7 @@ use crate::{
     interrupt,
     kernel::{Attached, Bell, Drain, Drained, Kernel, KernelError, Links, Mode, Options},
     observe::{Board, Observer, Source},
-    report::{PacketFile, Reporter, Style, WallClock},
+    report::{PacketFile, Place, Reporter, Style, WallClock},
     seal::{Needs, seal},
     systemd::Manager,
 };
@@ -149,6 +151,8 @@ impl From<KernelError> for Failure {
 /// A loaded sensor with the interfaces it watches. Detaches when dropped.
 pub struct Agent {
     kernel: Kernel,
+    /// What the kernel says of resets that leave, where it does.
+    own: Option<Own>,
     interfaces: Option<Interfaces>,
     /// Tells that interfaces have come or gone; without it they are looked at now and then.
     bell: Option<Bell>,
@@ -172,10 +176,18 @@ impl Agent {
     ///
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
-        let (kernel, records) = (Kernel::load(options)?, options.records);
+        let (mut kernel, records) = (Kernel::load(options)?, options.records);
+        // Before it watches anything, so that it knows of each reset that it sees.
+        let own = match kernel.own_resets() {
+            Ok(resets) => Some(Own::of(resets)),
+            Err(cause) => {
+                warn(&format!("whether this host's own stack sent a reset is not told ({cause})"));
+                None
+            }
+        };
         let (interfaces, bell, rules, reload) = Default::default();
         let (seal, observer, board) = Default::default();
-        Ok(Self { kernel, interfaces, bell, rules, reload, records, seal, observer, board })
+        Ok(Self { kernel, own, interfaces, bell, rules, reload, records, seal, observer, board })
     }
 
     /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
@@ -217,6 +229,7 @@ impl Agent {
             let (mut drain, records) = Drain::new(self.kernel.events()?, parting.parted()).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
+            let own = self.own.take();
             // All that takes rights is done, and no other thread runs yet.
             let kernel = &self.kernel;
             let sealed = self.seal.take().map(|needs| seal(&needs, || kernel.counters().is_ok()));
@@ -228,11 +241,12 @@ impl Agent {
                 Source { board: board.clone(), account: drain.account(), readings, layers, started: SystemTime::now() };
             let observer = self.observer.take().map(|observer| observer.start(source));
             let _observing = observer.transpose().map_err(Failure::Loop)?;
-            let (sweep, swept) = Records::start(table, self.records, parting, board.clone()).map_err(Failure::Loop)?;
+            let (sweep, swept) =
+                Records::start(table, self.records, parting, (board.clone(), own.clone())).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
             let reporter = reporter.with_packets(packets).with_records(self.records);
-            let writer = write((records, swept), reporter, (names, rules.clone()), failed, board.clone())
+            let writer = write((records, swept), reporter, (names, rules.clone(), own), failed, board.clone())
                 .map_err(Failure::Loop)?;
             let mut gone = None;
             tokio::select! {
@@ -276,7 +290,7 @@ impl Agent {
 fn write<W: Write + Send + 'static>(
     (mut events, mut swept): (mpsc::Receiver<Bytes>, mpsc::Receiver<Swept>),
     mut reporter: Reporter<W>,
-    (names, rules): (Names, Rules),
+    (names, rules, own): (Names, Rules, Option<Own>),
     failed: oneshot::Sender<()>,
     board: Arc<Board>,
 ) -> io::Result<JoinHandle<io::Result<Reporter<W>>>> {
@@ -297,7 +311,8 @@ fn write<W: Write + Send + 'static>(
                 }
             };
             if let Some(event) = finding {
-                names.with(link(&event), |place| rules.tell(&mut reporter, &event, place))?;
+                let word = own.as_ref().and_then(|own| own.word(&event));
+                names.with(link(&event), |place| rules.tell(&mut reporter, &event, Place { word, ..place }))?;
                 let age = Duration::from_nanos(monotonic().saturating_sub(event.time));
                 board.finding(&event, fresh.then_some(age));
             }

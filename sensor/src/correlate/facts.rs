@@ -104,6 +104,8 @@ pub struct Facts {
     pub foreign: u64,
     /// The timer that its connections are closed by.
     pub timer: Option<Fixed>,
+    /// Findings whose suspect left in this host's own name.
+    pub outgoing: u64,
     /// What the service's connections usually do.
     pub habit: Option<Habit>,
     /// Findings by the minute.
@@ -145,6 +147,7 @@ impl Default for Facts {
             reasons: BTreeMap::new(),
             foreign: 0,
             timer: None,
+            outgoing: 0,
             habit: None,
             trend: Trend::default(),
             recent: VecDeque::new(),
@@ -274,6 +277,7 @@ impl Facts {
         if first(server) != first(server.other()) {
             self.client_first.see(first(server.other()));
         }
+        self.outgoing += u64::from(finding.cast.is_local(finding.side));
         match finding.place.word {
             Some(Word::Own(reason) | Word::Elsewhere(reason)) if self.reasons.len() < NAMED => {
                 *self.reasons.entry(reason.to_owned()).or_default() += 1;
@@ -310,6 +314,11 @@ impl Facts {
     /// Findings of all, in words: what so many of them did.
     pub(super) fn so_many(&self, n: u64, did: &str) -> String {
         if self.findings == 1 { format!("it {did}") } else { format!("{n} of {} {did}", self.findings) }
+    }
+
+    /// Whether all suspects left in this host's name, of whose resets some are known not to be its stack's.
+    pub(super) fn left_here(&self) -> bool {
+        self.outgoing == self.findings && self.habit.as_ref().is_some_and(|habit| habit.foreign > 0)
     }
 
     /// How long it has been going on.

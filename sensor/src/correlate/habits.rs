@@ -8,7 +8,7 @@ use super::{
     Facts, Subject,
     timers::{Closes, Fixed},
 };
-use crate::report::{Finding, count, flow::Told};
+use crate::report::{Finding, Word, count, flow::Told};
 
 /// Services whose habits are known. Beyond that those of the fewest connections are forgotten.
 pub const MAX_SERVICES: usize = 1024;
@@ -32,6 +32,8 @@ pub struct Habit {
     pub empty_windows: u64,
     /// Ports that were used again, and accepted.
     pub accepted: u64,
+    /// Resets that left in this host's name, not by its stack.
+    pub foreign: u64,
 }
 
 /// The habits of all services, bounded.
@@ -41,6 +43,11 @@ pub struct Habits(BTreeMap<SocketAddr, Habit>);
 impl Habits {
     /// Learns from a finding.
     pub(super) fn see(&mut self, finding: &Finding<'_>) {
+        if finding.place.word == Some(Word::Foreign)
+            && let Some(habit) = self.of_server(finding.server())
+        {
+            habit.foreign += 1;
+        }
         let field: fn(&mut Habit) -> &mut u64 = match finding.kind {
             Kind::ResponseAfterFin => |habit| &mut habit.late_answers,
             Kind::RstInsteadOfLastAck => |habit| &mut habit.last_acks,

@@ -18,7 +18,7 @@ impl Cast {
     }
 
     /// The same from its parts.
-    pub(super) fn of_key(key: &Key, client: Option<Side>, local: Option<Side>) -> Self {
+    pub(crate) fn of_key(key: &Key, client: Option<Side>, local: Option<Side>) -> Self {
         let ends = [Side::A, Side::B].map(|side| SocketAddr::new(address(key, side), key.port(side)));
         Self { ends, client, local }
     }

@@ -9,7 +9,7 @@ use sensor_common::{
 };
 use serde::Serialize;
 
-use super::{Finding, Mark, rfc3339};
+use super::{Finding, Mark, Word, rfc3339};
 use crate::catalogue::numbers::Detail;
 
 /// Version of the objects: fields may be added within one, nothing else.
@@ -31,6 +31,8 @@ struct Object<'a> {
     dst_port: u16,
     flow_id: String,
     interface: Option<&'a str>,
+    stack: Option<&'static str>,
+    stack_reason: Option<&'a str>,
     hook: &'static str,
     frame: Option<u64>,
     vlan: Vec<u16>,
@@ -118,6 +120,8 @@ fn object<'a>(finding: &Finding<'a>) -> Object<'a> {
         dst_port: dst.port(),
         flow_id: format!("{:016x}", finding.flow_id()),
         interface: finding.place.interface,
+        stack: finding.place.word.map(Word::id),
+        stack_reason: finding.place.word.and_then(Word::name),
         hook: hook(event.hook()),
         frame: finding.place.frame,
         vlan: [outer, inner].into_iter().filter(|id| *id != 0).collect(),

@@ -5,14 +5,14 @@
 pub enum Word<'a> {
     /// This host's own TCP stack sent it; the reason as the kernel names it.
     Own(&'a str),
-    /// A TCP stack of this machine sent one to the same address and port: from another namespace, or translated on its way.
+    /// Another TCP stack of this machine sent it, of another namespace; or one that was translated into this on its way.
     Elsewhere(&'a str),
     /// No TCP stack of this machine did.
     Foreign,
 }
 
 /// The kernel's reasons in words (include/net/rstreason.h). What is not listed speaks for itself.
-const REASONS: [(&str, &str); 15] = [
+const REASONS: [(&str, &str); 16] = [
     ("NOT_SPECIFIED", "no reason given"),
     ("NO_SOCKET", "no socket for what it answers"),
     ("TCP_INVALID_ACK_SEQUENCE", "an acknowledgment of what was never sent"),
@@ -27,6 +27,7 @@ const REASONS: [(&str, &str); 15] = [
     ("TCP_ABORT_ON_CLOSE", "closed by the application with data unread"),
     ("TCP_ABORT_ON_LINGER", "aborted by the application (SO_LINGER)"),
     ("TCP_ABORT_ON_MEMORY", "out of memory for sockets"),
+    ("TCP_STATE", "let go of by the application in a state that asks for a reset"),
     ("TCP_KEEPALIVE_TIMEOUT", "keep-alives were not answered"),
 ];
 
@@ -39,13 +40,33 @@ pub(crate) fn reason(name: &str) -> String {
     }
 }
 
-impl Word<'_> {
+impl<'a> Word<'a> {
+    /// All public names.
+    pub const IDS: [&'static str; 3] = ["own", "elsewhere", "none"];
+
+    /// The public name.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Own(_) => Self::IDS[0],
+            Self::Elsewhere(_) => Self::IDS[1],
+            Self::Foreign => Self::IDS[2],
+        }
+    }
+
+    /// The reason as the kernel names it.
+    pub const fn name(self) -> Option<&'a str> {
+        match self {
+            Self::Own(name) | Self::Elsewhere(name) => Some(name),
+            Self::Foreign => None,
+        }
+    }
+
     /// In a few words.
     pub(super) fn brief(self) -> String {
         match self {
-            Self::Own(name) => format!("by this host's own stack: {}", reason(name)),
+            Self::Own(name) => format!("by this host's own TCP stack: {}", reason(name)),
             Self::Elsewhere(name) => {
-                format!("by a stack of this machine, seen there under another address: {}", reason(name))
+                format!("by another TCP stack of this machine: {}", reason(name))
             }
             Self::Foreign => "not by this host's TCP stack".to_owned(),
         }

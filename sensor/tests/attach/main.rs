@@ -13,6 +13,7 @@ mod hotplug;
 mod limits;
 mod observe;
 mod output;
+mod own;
 mod privilege;
 mod prometheus;
 mod seal;

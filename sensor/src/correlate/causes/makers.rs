@@ -2,8 +2,11 @@
 
 use sensor_common::kind::Kind;
 
-use super::{Cause, Weighed, for_it};
-use crate::correlate::{Facts, Pattern, Subject, Topic};
+use super::{Cause, Weighed, for_it, ruled_out};
+use crate::{
+    correlate::{Facts, Subject},
+    report::count,
+};
 
 pub(super) fn device(subject: &Subject, facts: &Facts) -> Option<Weighed> {
     let (went_on, mirrored, quick) =
@@ -31,6 +34,9 @@ pub(super) fn device(subject: &Subject, facts: &Facts) -> Option<Weighed> {
     say(facts.with("rst-nonconforming"), 1, "had numbers that no stack gives here");
     say(facts.with("data-seq-rst"), 1, "pointed into bytes that had been acknowledged");
     say(quick, 2, "came sooner than the path to the claimed sender allows");
+    if facts.left_here() {
+        return ruled_out(Cause::Device, "the resets left this host itself");
+    }
     for_it(Cause::Device, points, reasons)
 }
 
@@ -47,9 +53,11 @@ pub(super) fn blind(_: &Subject, facts: &Facts) -> Option<Weighed> {
 }
 
 /// A firewall's REJECT, a program with a raw socket: the kernel says what its own stack did.
-pub(super) fn local_rule(subject: &Subject, facts: &Facts) -> Option<Weighed> {
-    let points = if matches!(subject, Subject::Service(_, Topic::Pattern(Pattern::ForeignRst))) { 6 } else { 2 };
+pub(super) fn local_rule(_: &Subject, facts: &Facts) -> Option<Weighed> {
     let words = "left in this host's name, not by its TCP stack: a firewall rule that rejects with a reset, or a program with a raw socket";
-    let reason = facts.so_many(facts.foreign, words);
-    for_it(Cause::LocalRule, if facts.foreign > 0 { points } else { 0 }, vec![reason])
+    if facts.foreign > 0 {
+        return for_it(Cause::LocalRule, 6, vec![facts.so_many(facts.foreign, words)]);
+    }
+    let before = facts.habit.as_ref().filter(|_| facts.left_here())?.foreign;
+    for_it(Cause::LocalRule, 6, vec![format!("{} of this service {words}", count(before, "reset"))])
 }
