@@ -71,6 +71,27 @@ fn ecn_that_works_is_no_cause_and_no_incident() {
     assert!(diagnose(&refused_with_ecn(s)).iter().all(|view| !causes(view).contains(&"ecn")));
 }
 
+#[test]
+fn requests_with_ecn_that_vanish_are_told_with_the_numbers() {
+    let s = each(Scenario::v4(), 41_000..41_008, |s, _| {
+        let s = s.from_client(ECN_SYN, |p| p).after(1000).from_client(ECN_SYN, |p| p).after(2000);
+        s.syn().synack().ack().talk(1).client_fin().server_fin().ack()
+    });
+    let views = diagnose(&s);
+    let view = about(&views, "ecn-syn-drop").unwrap_or_else(|| panic!("{views:#?}"));
+    assert_eq!(causes(view), ["ecn"], "{view:#?}");
+    assert!(view.causes[0].reasons.iter().any(|reason| reason.starts_with("0 of ")), "{view:#?}");
+}
+
+#[test]
+fn ecn_that_fails_now_and_then_is_neither_blamed_nor_cleared() {
+    let s =
+        each(Scenario::v4(), 41_000..41_020, |s, port| if port % 2 == 0 { with_ecn(s) } else { refused_with_ecn(s) });
+    for view in diagnose(&s) {
+        assert!(!causes(&view).contains(&"ecn") && !cleared(&view).contains(&"ecn"), "{view:#?}");
+    }
+}
+
 // Idle timeouts: a box, or the host behind it, forgets what is silent.
 
 /// Silent for so many milliseconds, then a request that somebody without state answers.

@@ -250,9 +250,11 @@ impl Facts {
 
     /// Notes when a connection was hit.
     fn hit(&mut self, time: u64) {
+        while self.recent.len() >= MAX_AT_ONCE || self.recent.front().is_some_and(|then| then.abs_diff(time) > AT_ONCE)
+        {
+            self.recent.pop_front();
+        }
         self.recent.push_back(time);
-        self.recent.retain(|then| then.abs_diff(time) <= AT_ONCE);
-        self.recent.truncate(MAX_AT_ONCE);
         self.most_at_once = self.most_at_once.max(self.recent.len() as u64);
     }
 

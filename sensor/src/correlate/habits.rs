@@ -122,3 +122,34 @@ impl Habit {
 fn ports(n: u64) -> String {
     if n == 1 { "1 port was".to_owned() } else { format!("{n} ports were") }
 }
+
+#[cfg(test)]
+mod tests {
+    use sensor_common::{
+        flow::{Extra, Flow},
+        record::Ending,
+    };
+
+    use super::*;
+    use crate::report::{Place, WallClock};
+
+    /// A connection of a server that ended.
+    fn ended(habits: &mut Habits, server: u32) {
+        let mut flow = Flow::default();
+        flow.head.key.a[3] = server;
+        flow.ends.iter_mut().for_each(|end| end.segments = 5);
+        let record = Record::of(&flow, &Extra::default(), Ending::Fin, 0, 1_000_000_000);
+        habits.record(&Told::new(&record, Place::default(), WallClock::epoch()));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_busy_are_kept() {
+        let mut habits = Habits::default();
+        (0..10).for_each(|_| ended(&mut habits, 7));
+        for server in 1_000..1_000 + 5 * MAX_SERVICES as u32 {
+            ended(&mut habits, server);
+            assert!(habits.0.len() <= MAX_SERVICES);
+        }
+        assert_eq!(habits.0.values().map(|habit| habit.connections).max(), Some(10));
+    }
+}

@@ -17,6 +17,7 @@ mod own;
 mod privilege;
 mod prometheus;
 mod seal;
+mod state;
 mod stop;
 mod systemd;
 mod write;

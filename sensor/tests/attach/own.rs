@@ -75,7 +75,7 @@ fn refused(lab: &Lab) {
 }
 
 /// What was told, once it has ended.
-fn objects(mut running: Running) -> Vec<Value> {
+pub(super) fn objects(mut running: Running) -> Vec<Value> {
     thread::sleep(Duration::from_millis(300));
     running.signal(libc::SIGTERM);
     assert!(running.end(SOON).success(), "{}", running.stderr.text());
