@@ -10,6 +10,7 @@ use sensor_common::detect::Severity;
 
 use crate::report::{Finding, flow::Told};
 
+pub mod aggregate;
 mod causes;
 mod facts;
 mod habits;
@@ -17,7 +18,7 @@ mod pattern;
 mod subject;
 mod timers;
 mod trend;
-mod view;
+pub(crate) mod view;
 mod words;
 
 pub use causes::{Cause, Weighed, weigh};
@@ -125,10 +126,17 @@ impl Correlator {
         self.open.len() < room || self.open.contains_key(subject)
     }
 
+    /// The id of the open incident that a finding belongs to.
+    pub fn incident(&self, finding: &Finding<'_>) -> Option<String> {
+        let subject = Subject::of(finding);
+        let facts = self.open.get(&subject).filter(|facts| facts.worst >= LEAST)?;
+        Some(view::id(&subject, facts.first))
+    }
+
     /// Ends the incidents that have been quiet for [`QUIET`] at `now`, nanoseconds since the epoch: the worst first. Looks no more
-    /// than once a second.
+    /// than once a second; a clock that goes back begins a new one.
     pub fn close(&mut self, now: u64) -> Vec<Incident> {
-        if now < self.due {
+        if now < self.due && self.due - now <= 1_000_000_000 {
             return Vec::new();
         }
         self.due = now + 1_000_000_000;

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod failure;
 pub mod flows;
 pub mod host;
+pub mod incidents;
 pub mod interrupt;
 pub mod kernel;
 pub mod lab;
@@ -21,6 +22,7 @@ pub mod report;
 pub mod schema;
 pub mod seal;
 pub mod status;
+pub mod store;
 pub mod sweep;
 pub mod systemd;
 #[cfg(feature = "trace")]

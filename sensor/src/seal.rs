@@ -27,6 +27,8 @@ pub struct Needs {
     pub clsact: bool,
     /// Files and folders that it reads later.
     pub read: Vec<PathBuf>,
+    /// Folders in which it writes files, makes and removes them.
+    pub write: Vec<PathBuf>,
 }
 
 /// One layer, and how far it holds.
@@ -98,14 +100,15 @@ pub fn seal(needs: &Needs, works: impl FnOnce() -> bool + Send) -> Sealed {
         Err(cause) => Layer::off(cause.to_string()),
     };
     let capabilities = capabilities::drop(needs, works);
-    let scope = Scope { hot_plug: needs.hot_plug, netlink: needs.hot_plug || needs.clsact };
+    let netlink = needs.hot_plug || needs.clsact;
+    let scope = Scope { hot_plug: needs.hot_plug, netlink, files: !needs.write.is_empty() };
     let mut read = needs.read.clone();
     // What the kernel says of this process, and of the CPUs that a map has a part for.
     read.extend(["/proc/self", "/sys/devices/system/cpu"].map(PathBuf::from));
     if needs.hot_plug {
         read.extend(["/proc", "/sys"].map(PathBuf::from));
     }
-    let landlock = landlock::restrict(&read);
+    let landlock = landlock::restrict(&read, &needs.write);
     let seccomp = syscalls::restrict(scope);
     Sealed { layers: Layers { capabilities, no_new_privs, seccomp, landlock }, _own: own }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use sensor_common::detect::Severity;
@@ -69,7 +69,28 @@ pub enum About {
     Service {
         /// Address and port.
         server: SocketAddr,
-        /// `forged`, `cut-off`, a pattern, or the kind of the findings.
+        /// `forged`, `cut-off`, a pattern, or the kind of the findings, or of the aggregate.
+        topic: String,
+    },
+    /// What a source does.
+    Source {
+        /// Its address.
+        address: IpAddr,
+        /// The aggregate.
+        topic: String,
+    },
+    /// What happens between a client and a service.
+    Client {
+        /// The client's address.
+        address: IpAddr,
+        /// Address and port.
+        server: SocketAddr,
+        /// The aggregate.
+        topic: String,
+    },
+    /// The host that the sensor watches, or all that passes it.
+    Here {
+        /// The aggregate.
         topic: String,
     },
 }
@@ -142,11 +163,11 @@ pub struct View {
     pub what: String,
     /// Whom or what it is about.
     pub about: About,
-    /// Connections that are hit.
+    /// Connections that are hit; 0 for an aggregate.
     pub connections: u64,
     /// Whether there may be more of these.
     pub at_least: bool,
-    /// All findings.
+    /// All findings; for an aggregate what is counted of it: requests, segments, targets, ports.
     pub findings: u64,
     /// The same by kind.
     pub kinds: Vec<Count>,
@@ -155,10 +176,13 @@ pub struct View {
     /// What is not.
     pub ruled_out: Vec<Reasoned>,
     /// What the service's connections do anyway, and what the kernel says, in sentences.
+    #[serde(default)]
     pub also: Vec<String>,
     /// Findings by the minute, the last 30 minutes up to the latest one.
+    #[serde(default)]
     pub per_minute: Vec<u32>,
     /// Where that is heading; none while it is too young to say.
+    #[serde(default)]
     pub heading: Option<Heading>,
     /// Services that are hit, the first ones.
     pub services: Vec<Share>,
@@ -221,6 +245,11 @@ impl View {
         self.state == State::Closed && (self.severity >= Severity::Warn || unsaid)
     }
 
+    /// Whether it is of many connections together, and not of what was found of each.
+    pub const fn is_aggregate(&self) -> bool {
+        self.connections == 0
+    }
+
     /// Whom it hits, in words.
     pub(super) fn whom(&self) -> String {
         let alone = self.services.len() == 1 && !self.at_least;
@@ -254,7 +283,7 @@ fn also(facts: &Facts) -> Vec<String> {
 }
 
 /// Whoever is told of an incident twice knows it by this.
-fn id(subject: &Subject, first: u64) -> String {
+pub(super) fn id(subject: &Subject, first: u64) -> String {
     let mut hasher = DefaultHasher::new();
     (subject, first).hash(&mut hasher);
     format!("{:010x}", hasher.finish() >> 24)

@@ -16,7 +16,9 @@ const TOLD: usize = 10;
 pub(crate) fn write(out: &mut impl Write, paint: Paint, incident: &View) -> io::Result<()> {
     line(out, paint, incident.last, incident)?;
     reasons(out, paint, incident)?;
-    paragraph(out, paint, "whom", &incident.whom())?;
+    if !incident.is_aggregate() {
+        paragraph(out, paint, "whom", &incident.whom())?;
+    }
     if let Some(trend) = trend(incident) {
         paragraph(out, paint, "trend", &trend)?;
     }
@@ -38,7 +40,10 @@ pub(crate) fn conclude(out: &mut impl Write, paint: Paint, incident: &View) -> i
 
 fn reasons(out: &mut impl Write, paint: Paint, incident: &View) -> io::Result<()> {
     for (label, causes) in [("cause", &incident.causes), ("not", &incident.ruled_out)] {
-        let texts = causes.iter().map(|cause| format!("{}: {}.", capital(&cause.name), cause.reasons.join("; ")));
+        let texts = causes.iter().map(|cause| match &cause.reasons[..] {
+            [] => format!("{}.", capital(&cause.name)),
+            reasons => format!("{}: {}.", capital(&cause.name), reasons.join("; ")),
+        });
         list(out, paint, label, texts)?;
     }
     list(out, paint, "also", incident.also.iter().cloned())

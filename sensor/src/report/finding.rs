@@ -108,6 +108,8 @@ pub struct Finding<'a> {
     pub steady: bool,
     /// The recorder and the event's own segment, oldest first.
     pub rows: Vec<Row>,
+    /// The id of its incident, where it has one.
+    pub incident: Option<String>,
 }
 
 impl<'a> Finding<'a> {
@@ -162,6 +164,7 @@ impl<'a> Finding<'a> {
             idle: active.filter(|_| steady && age < STAMPS_HOLD).map(|active| between(active.time, suspect.time)),
             steady,
             rows,
+            incident: None,
         }
     }
 

@@ -94,7 +94,7 @@ impl<'a> Told<'a> {
         self.record
     }
 
-    /// When its last segment was seen, in nanoseconds since the epoch.
+    /// Its last segment, in nanoseconds since the epoch.
     pub fn time(&self) -> u64 {
         self.clock.nanos(self.record.last)
     }

@@ -12,21 +12,25 @@ use super::Layer;
 /// The newest that is asked for; older kernels enforce as much of it as they know.
 const NEWEST: ABI = ABI::V6;
 
-/// Leaves the calling thread these files and folders to read. What is open stays open.
-pub(super) fn restrict(read: &[PathBuf]) -> Layer {
-    match try_restrict(read) {
+/// Leaves the calling thread these files and folders to read, and these to write in. What is open stays open.
+pub(super) fn restrict(read: &[PathBuf], write: &[PathBuf]) -> Layer {
+    match try_restrict(read, write) {
         Ok(layer) => layer,
         Err(error) => Layer::off(error.to_string()),
     }
 }
 
-fn try_restrict(read: &[PathBuf]) -> Result<Layer, RulesetError> {
+fn try_restrict(read: &[PathBuf], write: &[PathBuf]) -> Result<Layer, RulesetError> {
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(NEWEST))?
         .handle_access(AccessNet::from_all(NEWEST))?
         .scope(Scope::from_all(NEWEST))?
         .create()?
         .add_rules(path_beneath_rules(read, make_bitflags!(AccessFs::{ReadFile | ReadDir})))?
+        .add_rules(path_beneath_rules(
+            write,
+            make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile}),
+        ))?
         .restrict_self()?;
     let abi = match status.landlock {
         LandlockStatus::Available { effective_abi, .. } => format!("ABI {}", effective_abi as i32),
@@ -35,7 +39,8 @@ fn try_restrict(read: &[PathBuf]) -> Result<Layer, RulesetError> {
     };
     Ok(match status.ruleset {
         RulesetStatus::FullyEnforced => {
-            Layer::on(format!("no file to write, next to none to read, no new port, {abi}"))
+            let files = if write.is_empty() { "no file to write" } else { "files to write in one folder" };
+            Layer::on(format!("{files}, next to none to read, no new port, {abi}"))
         }
         RulesetStatus::PartiallyEnforced => Layer::on(format!("as far as this kernel knows it, {abi}")),
         RulesetStatus::NotEnforced => Layer::off(abi),

@@ -43,7 +43,7 @@ fn closed(all: &[Value]) -> Vec<&Value> {
     all.iter().filter(told).collect()
 }
 
-fn ruled_out<'a>(incident: &'a Value) -> impl Iterator<Item = &'a str> {
+fn ruled_out(incident: &Value) -> impl Iterator<Item = &str> {
     incident["ruled_out"].as_array().unwrap().iter().filter_map(|cause| cause["cause"].as_str())
 }
 
