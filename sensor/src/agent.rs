@@ -13,6 +13,7 @@ mod wanted;
 use std::{
     future::Future,
     io::{self, BufWriter, Write},
+    path::Path,
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
@@ -50,6 +51,7 @@ use crate::{
     report::{PacketFile, Place, Reporter, Style, WallClock},
     seal::{Needs, seal},
     systemd::Manager,
+    tail,
 };
 
 /// How long the reader of stdout may take to let the last lines go.
@@ -115,6 +117,7 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         warn(&format!("metrics at http://{address}/metrics"));
     }
     agent.observer = Some(observer);
+    agent.tail = listen(options.socket.as_deref())?;
     // Before the agent gives up its rights, as all that opens something.
     let manager = Manager::find();
     manager.ready(&format!("watching {}", watched.join("; ")));
@@ -127,6 +130,15 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         }
         manager.stopping();
     })
+}
+
+/// The socket of `sensor tail`. One that was asked for must be there; without the usual one it goes on, and says so.
+fn listen(asked: Option<&Path>) -> Result<Option<tail::Server>, Failure> {
+    match asked {
+        Some(path) if path == Path::new("none") => Ok(None),
+        Some(path) => tail::Server::open(path).map(Some).map_err(|error| Failure::Other(Box::new(error))),
+        None => Ok(tail::Server::open(Path::new(tail::DEFAULT)).map_err(|error| warn(&error.to_string())).ok()),
+    }
 }
 
 /// Completes after `duration`, if there is one.
@@ -180,6 +192,8 @@ pub struct Agent {
     seal: Option<Needs>,
     /// Who answers for it, if anybody may ask.
     observer: Option<Observer>,
+    /// Whom it also tells, if anybody may follow.
+    tail: Option<tail::Server>,
     board: Arc<Board>,
 }
 
@@ -200,8 +214,8 @@ impl Agent {
             }
         };
         let (interfaces, bell, rules, reload) = Default::default();
-        let (store, seal, observer, board) = Default::default();
-        Ok(Self { kernel, own, interfaces, bell, rules, reload, records, store, seal, observer, board })
+        let (store, seal, observer, tail, board) = Default::default();
+        Ok(Self { kernel, own, interfaces, bell, rules, reload, records, store, seal, observer, tail, board })
     }
 
     /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
@@ -241,7 +255,8 @@ impl Agent {
         let aggregates = Aggregates::open(self.kernel.readings(Arc::clone(&table))?, own);
         let counters = self.kernel.readings(Arc::clone(&table))?;
         let board = Arc::clone(&self.board);
-        let (sweep, drained, writer, gone) = runtime.block_on(async {
+        let feed = tail::Feed::default();
+        let (sweep, drained, writer, gone, serving) = runtime.block_on(async {
             let parting = Parting::default();
             let (mut drain, records) = Drain::new(self.kernel.events()?, parting.parted()).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
@@ -254,8 +269,14 @@ impl Agent {
                 warn(&missing);
             }
             let layers = sealed.as_ref().map(|sealed| sealed.layers.clone());
-            let source =
-                Source { board: board.clone(), account: drain.account(), readings, layers, started: SystemTime::now() };
+            let source = Source {
+                board: board.clone(),
+                account: drain.account(),
+                readings,
+                layers,
+                started: SystemTime::now(),
+                feed: self.tail.is_some().then(|| feed.clone()),
+            };
             let observer = self.observer.take().map(|observer| observer.start(source));
             let _observing = observer.transpose().map_err(Failure::Loop)?;
             let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
@@ -268,6 +289,11 @@ impl Agent {
             if let Some(keeper) = keeper {
                 reporter = reporter.with_sink(Box::new(keeper));
             }
+            let serving =
+                self.tail.take().map(|server| server.start(feed.clone())).transpose().map_err(Failure::Loop)?;
+            if serving.is_some() {
+                reporter = reporter.with_sink(Box::new(feed));
+            }
             let writer = write((records, swept), reporter, (names, rules.clone(), own), failed, board.clone())
                 .map_err(Failure::Loop)?;
             let mut gone = None;
@@ -279,7 +305,7 @@ impl Agent {
             }
             self.kernel.detach();
             drain.empty();
-            Ok::<_, Failure>((sweep, drain.drained(), writer, gone))
+            Ok::<_, Failure>((sweep, drain.drained(), writer, gone, serving))
         })?;
         let swept = sweep.end();
         let counters = self.kernel.counters()?;
@@ -288,6 +314,7 @@ impl Agent {
         notes.extend(rules.account());
         let reporter = finished(writer, &notes)??;
         reporter.finish(&counters, &notes)?;
+        drop(serving);
         gone.map_or(Ok(()), |interface| Err(KernelError::Gone { interface }.into()))
     }
 

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod explain;
 pub mod failure;
+pub mod filter;
 pub mod flows;
 pub mod host;
 pub mod incidents;
@@ -25,5 +26,6 @@ pub mod status;
 pub mod store;
 pub mod sweep;
 pub mod systemd;
+pub mod tail;
 #[cfg(feature = "trace")]
 mod trace;

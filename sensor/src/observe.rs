@@ -28,6 +28,7 @@ use crate::{
     failure::Failure,
     kernel::{Account, Readings},
     seal::Layers,
+    tail::Feed,
 };
 
 pub(crate) use board::lock;
@@ -53,6 +54,8 @@ pub struct Source {
     pub layers: Option<Layers>,
     /// When the agent began to watch.
     pub started: SystemTime,
+    /// Whom others follow, if they may.
+    pub feed: Option<Feed>,
 }
 
 /// Who asked, and what became of it.

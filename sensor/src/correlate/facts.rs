@@ -217,7 +217,7 @@ impl Facts {
 
     /// Adds a connection that ended as its service's timer has it.
     pub(super) fn add_record(&mut self, told: &Told<'_>, timer: Fixed, room: bool) -> bool {
-        let (time, [peer, server]) = (told.time(), told.ends());
+        let (time, [peer, server]) = (told.last(), told.ends());
         if self.findings == 0 {
             self.first = time;
         }

@@ -72,7 +72,7 @@ impl Habits {
         habit.connections += 1;
         habit.one_way += u64::from(one_way);
         let close = record.close?;
-        habit.closes.add(close.by != record.server, close.idle, told.time());
+        habit.closes.add(close.by != record.server, close.idle, told.last());
         habit.closes.fixed().filter(|fixed| fixed.fits(close.by != record.server, close.idle))
     }
 

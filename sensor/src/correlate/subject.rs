@@ -53,7 +53,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    pub(super) fn of(finding: &Finding<'_>) -> Self {
+    pub(crate) fn of(finding: &Finding<'_>) -> Self {
         if let Some(pattern) = Pattern::of(finding) {
             return Self::Service(finding.server(), Topic::Pattern(pattern));
         }

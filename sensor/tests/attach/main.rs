@@ -22,6 +22,7 @@ mod seal;
 mod state;
 mod stop;
 mod systemd;
+mod tail;
 mod write;
 
 use std::{process::Command, thread, time::Duration};
