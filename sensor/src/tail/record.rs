@@ -136,7 +136,7 @@ mod tests {
                 Total { segments: 1, data: 2, bytes: 3, repeated: 4, reordered: 5, skipped: 6, unseen: 7, rtt: 8 };
             for conn_state in CONN_STATES {
                 record.conn_state = conn_state;
-                let place = Place { interface: Some("eth0"), frame: None, word: None };
+                let place = Place { interface: Some("eth0"), ..Place::default() };
                 let saved = Saved::of(&Told::new(&record, place, WallClock::epoch()));
                 let text = serde_json::to_string(&saved).unwrap();
                 let again: Saved = serde_json::from_str(&text).unwrap();
