@@ -345,8 +345,14 @@ impl<W: Write> Reporter<W> {
 
     fn told_together(&mut self, told: &[aggregate::Incident]) -> io::Result<()> {
         told.iter().try_for_each(|incident| {
+            let view = incident.view();
+            // Those of findings are made of what fits.
+            if !self.filter.is_empty() && !self.filter.fits(&Traits::of_incident(&view)) {
+                self.unfit[1] += 1;
+                return Ok(());
+            }
             self.tally.incident(incident.sign.severity);
-            self.incident(&incident.view())
+            self.incident(&view)
         })
     }
 
@@ -392,7 +398,7 @@ impl<W: Write> Reporter<W> {
     pub fn left_out(&self) -> impl Iterator<Item = String> {
         let [findings, others] = self.unfit;
         let unfit = (findings + others > 0)
-            .then(|| format!("filter: {} and {} did not fit", count(findings, "finding"), count(others, "record")));
+            .then(|| format!("filter: {} and {others} records and aggregates did not fit", count(findings, "finding")));
         self.repeats.account().into_iter().chain(unfit)
     }
 
