@@ -113,6 +113,9 @@ pub struct Place<'a> {
     pub frame: Option<u64>,
 }
 
+/// Says which aggregates are not to be told.
+type Allowed = Box<dyn Fn(&aggregate::Incident) -> bool + Send>;
+
 /// Tells events, one after the other.
 pub struct Reporter<W> {
     out: W,
@@ -121,6 +124,8 @@ pub struct Reporter<W> {
     memory: Memory,
     correlator: Correlator,
     aggregates: Aggregates,
+    /// Which aggregates are not to be told.
+    allowed: Option<Allowed>,
     tally: Tally,
     filter: Filter,
     /// Findings, and records and incidents, that the filter leaves out.
@@ -141,6 +146,7 @@ impl<W: Write> Reporter<W> {
             memory: Memory::default(),
             correlator: Correlator::default(),
             aggregates: Aggregates::default(),
+            allowed: None,
             tally: Tally::default(),
             filter: Filter::default(),
             unfit: [0; 2],
@@ -343,8 +349,17 @@ impl<W: Write> Reporter<W> {
         self.told_together(&told)
     }
 
+    /// Leaves out the aggregates that are `allowed`.
+    pub fn with_allowed(mut self, allowed: impl Fn(&aggregate::Incident) -> bool + Send + 'static) -> Self {
+        self.allowed = Some(Box::new(allowed));
+        self
+    }
+
     fn told_together(&mut self, told: &[aggregate::Incident]) -> io::Result<()> {
         told.iter().try_for_each(|incident| {
+            if self.allowed.as_ref().is_some_and(|allowed| allowed(incident)) {
+                return Ok(());
+            }
             let view = incident.view();
             // Those of findings are made of what fits.
             if !self.filter.is_empty() && !self.filter.fits(&Traits::of_incident(&view)) {
@@ -399,7 +414,10 @@ impl<W: Write> Reporter<W> {
         let [findings, others] = self.unfit;
         let unfit = (findings + others > 0)
             .then(|| format!("filter: {} and {others} records and aggregates did not fit", count(findings, "finding")));
-        self.repeats.account().into_iter().chain(unfit)
+        let unplaced = self.aggregates.unplaced();
+        let unplaced =
+            (unplaced > 0).then(|| format!("floods and scans: no room for {}", count(unplaced, "observation")));
+        self.repeats.account().into_iter().chain(unfit).chain(unplaced)
     }
 
     fn compact(&mut self, finding: &Finding<'_>, more: String) -> io::Result<()> {
