@@ -364,8 +364,14 @@ impl<W: Write> Reporter<W> {
             if self.allowed.as_ref().is_some_and(|allowed| allowed(incident)) {
                 return Ok(());
             }
+            let view = incident.view();
+            // Those of findings are made of what fits.
+            if !self.filter.is_empty() && !self.filter.fits(&Traits::of_incident(&view)) {
+                self.unfit[1] += 1;
+                return Ok(());
+            }
             self.tally.incident(incident.sign.severity);
-            self.incident(&incident.view())
+            self.incident(&view)
         })
     }
 
@@ -411,7 +417,7 @@ impl<W: Write> Reporter<W> {
     pub fn left_out(&self) -> impl Iterator<Item = String> {
         let [findings, others] = self.unfit;
         let unfit = (findings + others > 0)
-            .then(|| format!("filter: {} and {} did not fit", count(findings, "finding"), count(others, "record")));
+            .then(|| format!("filter: {} and {others} records and aggregates did not fit", count(findings, "finding")));
         let unplaced = self.aggregates.unplaced();
         let unplaced =
             (unplaced > 0).then(|| format!("floods and scans: no room for {}", count(unplaced, "observation")));

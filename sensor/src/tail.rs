@@ -7,7 +7,6 @@ mod record;
 mod serve;
 mod show;
 mod socket;
-mod window;
 mod wire;
 
 use std::{
@@ -22,7 +21,6 @@ use std::{
 pub use feed::{Account, Feed};
 pub use serve::{Server, Serving};
 pub use socket::{DEFAULT, SocketError};
-pub use window::When;
 
 use crate::{cli, failure::Failure, interrupt};
 

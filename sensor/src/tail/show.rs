@@ -126,8 +126,7 @@ impl Telling<'_> {
 
     fn wanted(&self, message: &Message) -> bool {
         let Tail { filter, since, until, records, .. } = self.options;
-        let within =
-            |time| since.is_none_or(|since| time >= since.nanos()) && until.is_none_or(|until| time <= until.nanos());
+        let within = |time| since.is_none_or(|since| time >= since.0) && until.is_none_or(|until| time <= until.0);
         match message {
             Message::Finding { event, wall, interface } => {
                 let place = Place { interface: interface.as_deref(), ..Place::default() };
