@@ -37,6 +37,7 @@ use rules::Rules;
 
 use crate::{
     cli,
+    enrich::{Cluster, ClusterError, Directory},
     failure::Failure,
     interrupt,
     kernel::{Attached, Bell, Drain, Drained, Kernel, KernelError, Links, Mode, Options},
@@ -59,6 +60,7 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     wanted.check(&Links::open().and_then(|links| links.all()).map_err(Failure::Loop)?)?;
     let packets = options.report.packets(None)?;
     let observer = Observer::open(options.metrics)?;
+    let cluster = options.kubernetes.wanted().then(|| Cluster::find(&options.kubernetes)).transpose()?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces::ignores_vlans(&wanted);
     let limits = options.limits;
@@ -87,6 +89,12 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     // Whoever names a pattern asks for what comes later.
     let hot_plug = options.keep_caps || wanted.patterns().is_some();
     let mut needs = Needs { hot_plug, read: options.loaded.folder().into_iter().collect(), ..Needs::default() };
+    if let Some(cluster) = &cluster {
+        let (connect, read) = cluster.needs();
+        needs.connect = Some(connect);
+        needs.read.extend(read);
+    }
+    agent.cluster = cluster;
     let mut watched = Vec::new();
     for attached in agent.attach(wanted, options.mode.into())? {
         needs.clsact |= attached.is_clsact();
@@ -140,6 +148,12 @@ impl From<cli::Mode> for Mode {
     }
 }
 
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
 impl From<KernelError> for Failure {
     fn from(error: KernelError) -> Self {
         Self::Other(Box::new(error))
@@ -162,6 +176,8 @@ pub struct Agent {
     seal: Option<Needs>,
     /// Who answers for it, if anybody may ask.
     observer: Option<Observer>,
+    /// Who tells names of addresses, if anybody does.
+    cluster: Option<Cluster>,
     board: Arc<Board>,
 }
 
@@ -174,8 +190,8 @@ impl Agent {
     pub fn load(options: &Options) -> Result<Self, Failure> {
         let (kernel, records) = (Kernel::load(options)?, options.records);
         let (interfaces, bell, rules, reload) = Default::default();
-        let (seal, observer, board) = Default::default();
-        Ok(Self { kernel, interfaces, bell, rules, reload, records, seal, observer, board })
+        let (seal, observer, cluster, board) = Default::default();
+        Ok(Self { kernel, interfaces, bell, rules, reload, records, seal, observer, cluster, board })
     }
 
     /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
@@ -212,6 +228,7 @@ impl Agent {
         let table = Arc::new(self.kernel.table()?);
         let readings = self.kernel.readings(Arc::clone(&table))?;
         let board = Arc::clone(&self.board);
+        let whose = Directory::default();
         let (sweep, drained, writer, gone) = runtime.block_on(async {
             let parting = Parting::default();
             let (mut drain, records) = Drain::new(self.kernel.events()?, parting.parted()).map_err(Failure::Loop)?;
@@ -229,8 +246,11 @@ impl Agent {
             let observer = self.observer.take().map(|observer| observer.start(source));
             let _observing = observer.transpose().map_err(Failure::Loop)?;
             let (sweep, swept) = Records::start(table, self.records, parting, board.clone()).map_err(Failure::Loop)?;
+            let following = self.cluster.take().map(|cluster| cluster.follow(whose.clone(), warn));
+            let _following = following.transpose().map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
-            let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets);
+            let reporter =
+                Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets).with_names(whose);
             let writer = write((records, swept), reporter, (names, rules.clone()), failed, board.clone())
                 .map_err(Failure::Loop)?;
             let mut gone = None;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod kubernetes;
 mod limits;
 
 use std::{
@@ -16,6 +17,7 @@ use clap::{
 };
 use sensor_common::detect::Severity;
 
+pub use kubernetes::Kubernetes;
 pub use limits::Limits;
 
 use crate::{
@@ -90,6 +92,9 @@ pub struct Attach {
     /// Serve metrics (OpenMetrics) and health there: /metrics, /livez, /readyz, /startupz. Without an address: 127.0.0.1:9464.
     #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = METRICS)]
     pub metrics: Option<SocketAddr>,
+    /// Names from a cluster.
+    #[command(flatten)]
+    pub kubernetes: Kubernetes,
     /// Ports whose peers are near.
     #[command(flatten)]
     pub guard: Guard,

@@ -42,7 +42,10 @@ pub(crate) use paint::Paint;
 pub(crate) use summary::count;
 pub(crate) use wrap::wrapped;
 
-use crate::correlate::{self, Correlator, Incident};
+use crate::{
+    correlate::{self, Correlator, Incident},
+    enrich::Directory,
+};
 use memory::Memory;
 
 /// In which form events are told.
@@ -86,6 +89,7 @@ pub struct Reporter<W> {
     correlator: Correlator,
     tally: Tally,
     packets: Option<PacketFile>,
+    names: Directory,
 }
 
 impl<W: Write> Reporter<W> {
@@ -99,7 +103,14 @@ impl<W: Write> Reporter<W> {
             correlator: Correlator::default(),
             tally: Tally::default(),
             packets: None,
+            names: Directory::default(),
         }
+    }
+
+    /// Tells also whom addresses belong to.
+    pub fn with_names(mut self, names: Directory) -> Self {
+        self.names = names;
+        self
     }
 
     /// Also writes what it tells to `packets`.
@@ -137,7 +148,7 @@ impl<W: Write> Reporter<W> {
         if !printed && event.severity() < correlate::LEAST {
             return Ok(());
         }
-        let finding = Finding::new(event, self.clock, place);
+        let finding = Finding::new(event, self.clock, place).named(&self.names);
         let over = self.correlator.close(finding.time);
         let grown = self.correlator.add(&finding);
         self.incidents(over)?;
@@ -180,7 +191,7 @@ impl<W: Write> Reporter<W> {
     ///
     /// What the output says.
     pub fn record(&mut self, record: &Record, place: Place<'_>) -> io::Result<()> {
-        let told = flow::Told::new(record, place, self.clock);
+        let told = flow::Told::new(record, place, self.clock).named(&self.names);
         match self.style.output {
             Output::Json => told.json(&mut self.out),
             Output::Compact => told.line(&mut self.out),

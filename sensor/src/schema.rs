@@ -102,6 +102,7 @@ pub fn schema() -> Value {
                 ),
             ),
             ("recorder", list(recorded())),
+            ("kubernetes", kubernetes("src", "dst")),
         ],
     );
     if let Value::Object(fields) = &mut schema {
@@ -158,8 +159,33 @@ fn flow() -> Value {
                     &[("mild", integer("Below warn.", 8)), ("severe", integer("From warn up.", 8))],
                 ),
             ),
+            ("kubernetes", kubernetes("client", "server")),
         ],
     )
+}
+
+/// Whom the two ends belonged to, each by its name.
+fn kubernetes(from: &str, to: &str) -> Value {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    let workload = [("kind", text("Such as `Deployment`.")), ("name", text("In the pod's namespace."))];
+    let who = || {
+        or_null(object(
+            "A pod; or a service, for an address of its own; or else a node.",
+            &[
+                ("namespace", or_null(text("Of pod and service."))),
+                ("pod", or_null(text("Its name."))),
+                ("uid", or_null(text("The pod's, which no other ever has."))),
+                ("workload", or_null(object("What made the pod.", &workload))),
+                (
+                    "services",
+                    list(text("Those that select the pod, or have the address; those of the port, if known.")),
+                ),
+                ("node", or_null(text("The pod's; without a pod, the node whose address it is."))),
+                ("ambiguous", json!({ "type": "boolean", "description": "Another may be meant." })),
+            ],
+        ))
+    };
+    or_null(object("Whom the ends belonged to, as a cluster told with `--kubernetes`.", &[(from, who()), (to, who())]))
 }
 
 /// The numbers beside a finding: which there are goes by its kind, see [`numbered_kinds`].

@@ -27,6 +27,17 @@ pub struct Needs {
     pub clsact: bool,
     /// Files and folders that it reads later.
     pub read: Vec<PathBuf>,
+    /// Where it connects to.
+    pub connect: Option<Connect>,
+}
+
+/// Connections that are made later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connect {
+    /// The only TCP port.
+    pub port: u16,
+    /// Names of hosts are looked up, by UDP.
+    pub lookup: bool,
 }
 
 /// One layer, and how far it holds.
@@ -98,14 +109,15 @@ pub fn seal(needs: &Needs, works: impl FnOnce() -> bool + Send) -> Sealed {
         Err(cause) => Layer::off(cause.to_string()),
     };
     let capabilities = capabilities::drop(needs, works);
-    let scope = Scope { hot_plug: needs.hot_plug, netlink: needs.hot_plug || needs.clsact };
+    let scope =
+        Scope { hot_plug: needs.hot_plug, netlink: needs.hot_plug || needs.clsact, connect: needs.connect.is_some() };
     let mut read = needs.read.clone();
     // What the kernel says of this process, and of the CPUs that a map has a part for.
     read.extend(["/proc/self", "/sys/devices/system/cpu"].map(PathBuf::from));
     if needs.hot_plug {
         read.extend(["/proc", "/sys"].map(PathBuf::from));
     }
-    let landlock = landlock::restrict(&read);
+    let landlock = landlock::restrict(&read, needs.connect);
     let seccomp = syscalls::restrict(scope);
     Sealed { layers: Layers { capabilities, no_new_privs, seccomp, landlock }, _own: own }
 }

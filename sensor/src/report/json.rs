@@ -10,7 +10,7 @@ use sensor_common::{
 use serde::Serialize;
 
 use super::{Finding, Mark, rfc3339};
-use crate::catalogue::numbers::Detail;
+use crate::{catalogue::numbers::Detail, enrich::Who};
 
 /// Version of the objects: fields may be added within one, nothing else.
 pub(crate) const SCHEMA: u32 = 1;
@@ -54,6 +54,14 @@ struct Object<'a> {
     service: Service,
     roles: Roles,
     recorder: Vec<Recorded>,
+    kubernetes: Option<Kubernetes<'a>>,
+}
+
+/// Whom the ends belonged to.
+#[derive(Serialize)]
+struct Kubernetes<'a> {
+    src: Option<&'a Who>,
+    dst: Option<&'a Who>,
 }
 
 #[derive(Serialize)]
@@ -91,7 +99,7 @@ pub(super) fn line(out: &mut impl Write, finding: &Finding<'_>) -> io::Result<()
     out.write_all(b"\n")
 }
 
-fn object<'a>(finding: &Finding<'a>) -> Object<'a> {
+fn object<'a>(finding: &'a Finding<'_>) -> Object<'a> {
     let Finding { event, cast, side, .. } = finding;
     let (src, dst, segment) = (finding.src(), finding.dst(), event.segment);
     let ids = |bits: Evidence| bits.pieces().map(|(id, _)| id).collect();
@@ -155,6 +163,10 @@ fn object<'a>(finding: &Finding<'a>) -> Object<'a> {
                 )
             })
             .collect(),
+        kubernetes: finding.who.known().then(|| {
+            let [src, dst] = finding.who.both();
+            Kubernetes { src, dst }
+        }),
     }
 }
 
