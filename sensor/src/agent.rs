@@ -249,8 +249,8 @@ impl Agent {
             let following = self.cluster.take().map(|cluster| cluster.follow(whose.clone(), warn));
             let _following = following.transpose().map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
-            let reporter =
-                Reporter::new(BufWriter::new(io::stdout()), style, clock).with_packets(packets).with_names(whose);
+            let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
+            let reporter = reporter.with_packets(packets).with_records(self.records).with_names(whose);
             let writer = write((records, swept), reporter, (names, rules.clone()), failed, board.clone())
                 .map_err(Failure::Loop)?;
             let mut gone = None;

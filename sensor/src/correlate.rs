@@ -13,11 +13,13 @@ use crate::report::Finding;
 mod causes;
 mod facts;
 mod subject;
+mod view;
 mod words;
 
 pub use causes::{Cause, Weighed, weigh};
 pub use facts::{Constant, Facts};
 pub use subject::{Device, Place, Subject, Topic};
+pub use view::{About, Count, Example, Reasoned, Share, State, Type, View};
 pub use words::headline;
 pub(crate) use words::{line, write};
 
@@ -40,6 +42,13 @@ pub struct Incident {
     pub facts: Facts,
 }
 
+impl Incident {
+    /// What there is to tell when it is over.
+    pub fn closed(&self) -> View {
+        View::of(&self.subject, &self.facts, State::Closed)
+    }
+}
+
 /// Groups findings.
 #[derive(Debug, Default)]
 pub struct Correlator {
@@ -52,8 +61,8 @@ pub struct Correlator {
 }
 
 impl Correlator {
-    /// Adds a finding. Its incident in a line, where that has just grown to 10 connections, 100, and so on.
-    pub fn add(&mut self, finding: &Finding<'_>) -> Option<String> {
+    /// Adds a finding. Its incident, where that has just begun, or grown to 2 connections, 10, 100, and so on.
+    pub fn add(&mut self, finding: &Finding<'_>) -> Option<View> {
         if finding.severity < LEAST {
             return None;
         }
@@ -65,9 +74,12 @@ impl Correlator {
         let facts = self.open.entry(subject).or_default();
         let grown = facts.add(finding, self.flows < MAX_FLOWS);
         self.flows += usize::from(grown);
-        let flows = facts.flows();
-        let landmark = flows >= 10 && flows == 10_u64.pow(flows.ilog10());
-        (grown && landmark).then(|| headline(&subject, facts))
+        let state = match facts.flows() {
+            _ if facts.findings == 1 => State::Open,
+            flows if grown && (flows == 2 || flows >= 10 && flows == 10_u64.pow(flows.ilog10())) => State::Grown,
+            _ => return None,
+        };
+        Some(View::of(&subject, facts, state))
     }
 
     /// Ends the incidents that have been quiet for [`QUIET`] at `now`, nanoseconds since the epoch: the worst first. Looks no more

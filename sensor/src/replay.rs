@@ -91,7 +91,7 @@ impl Replay {
             frames: Frames::default(),
             guessed: false,
             local: options.local.clone(),
-            reporter: reporter.with_packets(packets),
+            reporter: reporter.with_packets(packets).with_records(options.records),
             prompt,
             segments: 0,
             skipped: BTreeMap::new(),

@@ -21,6 +21,7 @@ pub mod flow;
 pub(crate) mod json;
 mod memory;
 mod paint;
+mod sink;
 mod story;
 mod summary;
 #[cfg(test)]
@@ -32,18 +33,20 @@ mod write;
 
 pub use cast::Cast;
 pub use finding::{Distance, Finding, Mark, Row};
+pub use sink::Sink;
 pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
 pub use write::{PacketFile, Written};
 
 pub(crate) use evidence::{hops, ms};
 pub(crate) use explain::{WIDTH, capital, paragraph};
+pub(crate) use json::SCHEMA;
 pub(crate) use paint::Paint;
 pub(crate) use summary::count;
 pub(crate) use wrap::wrapped;
 
 use crate::{
-    correlate::{self, Correlator, Incident},
+    correlate::{self, Correlator, State, View},
     enrich::Directory,
 };
 use memory::Memory;
@@ -80,7 +83,6 @@ pub struct Place<'a> {
 }
 
 /// Tells events, one after the other.
-#[derive(Debug)]
 pub struct Reporter<W> {
     out: W,
     style: Style,
@@ -90,6 +92,8 @@ pub struct Reporter<W> {
     tally: Tally,
     packets: Option<PacketFile>,
     names: Directory,
+    records: bool,
+    sinks: Vec<Box<dyn Sink>>,
 }
 
 impl<W: Write> Reporter<W> {
@@ -104,6 +108,8 @@ impl<W: Write> Reporter<W> {
             tally: Tally::default(),
             packets: None,
             names: Directory::default(),
+            records: false,
+            sinks: Vec::new(),
         }
     }
 
@@ -116,6 +122,18 @@ impl<W: Write> Reporter<W> {
     /// Also writes what it tells to `packets`.
     pub fn with_packets(mut self, packets: Option<PacketFile>) -> Self {
         self.packets = packets;
+        self
+    }
+
+    /// Whether it tells of connections that ended, too.
+    pub fn with_records(mut self, records: bool) -> Self {
+        self.records = records;
+        self
+    }
+
+    /// Also tells somebody else.
+    pub fn with_sink(mut self, sink: Box<dyn Sink>) -> Self {
+        self.sinks.push(sink);
         self
     }
 
@@ -145,39 +163,43 @@ impl<W: Write> Reporter<W> {
         let Some(kind) = event.kind() else { return Ok(()) };
         self.tally.add(event.severity(), kind);
         let printed = event.severity() >= self.style.min_severity;
-        if !printed && event.severity() < correlate::LEAST {
+        if !printed && event.severity() < correlate::LEAST && self.sinks.is_empty() {
             return Ok(());
         }
         let finding = Finding::new(event, self.clock, place).named(&self.names);
         let over = self.correlator.close(finding.time);
         let grown = self.correlator.add(&finding);
-        self.incidents(over)?;
-        if !printed {
-            return Ok(());
+        over.iter().try_for_each(|incident| self.incident(&incident.closed()))?;
+        self.sinks.iter_mut().for_each(|sink| sink.finding(&finding));
+        if printed {
+            self.finding(&finding)?;
         }
+        grown.map_or(Ok(()), |incident| self.incident(&incident))
+    }
+
+    fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
         if let Some(packets) = &mut self.packets {
-            packets.finding(&finding);
+            packets.finding(finding);
         }
         match self.style.output {
-            Output::Json => json::line(&mut self.out, &finding),
-            Output::Compact => {
-                self.compact(&finding)?;
-                let (paint, time) = (self.paint(), finding.time);
-                grown.map_or(Ok(()), |text| correlate::line(&mut self.out, paint, time, finding.severity, &text))
-            }
+            Output::Json => json::line(&mut self.out, finding),
+            Output::Compact => self.compact(finding),
         }
     }
 
-    /// Tells of incidents that are over, where they are more than one connection's: of that one all has been said.
-    fn incidents(&mut self, over: Vec<Incident>) -> io::Result<()> {
+    /// Tells of an incident where it is more than one connection's: of that one all has been said. A line for a person as long
+    /// as it grows.
+    fn incident(&mut self, incident: &View) -> io::Result<()> {
+        self.sinks.iter_mut().for_each(|sink| sink.incident(incident));
+        if incident.connections < 2 || incident.severity < self.style.min_severity {
+            return Ok(());
+        }
         let paint = self.paint();
-        let several = |incident: &&Incident| incident.facts.flows() > 1;
-        let told = |incident: &&Incident| incident.facts.worst >= self.style.min_severity;
-        match self.style.output {
-            Output::Json => Ok(()),
-            Output::Compact => {
-                over.iter().filter(several).filter(told).try_for_each(|i| correlate::write(&mut self.out, paint, i))
-            }
+        match (self.style.output, incident.state) {
+            (Output::Json, _) => json::object_line(&mut self.out, incident),
+            (Output::Compact, State::Closed) => correlate::write(&mut self.out, paint, incident),
+            (Output::Compact, _) if incident.connections < 10 => Ok(()),
+            (Output::Compact, _) => correlate::line(&mut self.out, paint, incident.last, incident),
         }
     }
 
@@ -185,13 +207,17 @@ impl<W: Write> Reporter<W> {
         Paint { on: self.style.color }
     }
 
-    /// Tells the record of a flow.
+    /// Tells the record of a flow, where they are told.
     ///
     /// # Errors
     ///
     /// What the output says.
     pub fn record(&mut self, record: &Record, place: Place<'_>) -> io::Result<()> {
         let told = flow::Told::new(record, place, self.clock).named(&self.names);
+        self.sinks.iter_mut().for_each(|sink| sink.record(&told));
+        if !self.records {
+            return Ok(());
+        }
         match self.style.output {
             Output::Json => told.json(&mut self.out),
             Output::Compact => told.line(&mut self.out),
@@ -220,8 +246,9 @@ impl<W: Write> Reporter<W> {
     /// What the output says.
     pub fn finish(mut self, cpu: &Cpu, notes: &[String]) -> io::Result<Tally> {
         let over = self.correlator.finish();
-        self.incidents(over)?;
-        let notes = &[notes, &self.packets.as_ref().map(PacketFile::account).unwrap_or_default()].concat();
+        over.iter().try_for_each(|incident| self.incident(&incident.closed()))?;
+        let kept = self.packets.iter().map(PacketFile::account).chain(self.sinks.iter().map(|sink| sink.account()));
+        let notes = &notes.iter().cloned().chain(kept.flatten()).collect::<Vec<_>>();
         match self.style.output {
             Output::Json => {
                 self.out.flush()?;

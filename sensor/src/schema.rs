@@ -1,5 +1,8 @@
 //! `sensor schema`: the JSON Schema of what `--output json` prints. Its enumerations are the engine's tables.
 
+mod incident;
+mod names;
+
 use std::io::{self, BufWriter, Write};
 
 use sensor_common::{
@@ -102,13 +105,13 @@ pub fn schema() -> Value {
                 ),
             ),
             ("recorder", list(recorded())),
-            ("kubernetes", kubernetes("src", "dst")),
+            ("kubernetes", names::ends("src", "dst")),
         ],
     );
     if let Value::Object(fields) = &mut schema {
         fields.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         fields.insert("allOf".to_owned(), numbered_kinds().into());
-        fields.insert("$defs".to_owned(), json!({ "flow": flow() }));
+        fields.insert("$defs".to_owned(), json!({ "flow": flow(), "incident": incident::schema() }));
         fields.insert("title".to_owned(), json!("sensor finding"));
     }
     schema
@@ -159,33 +162,9 @@ fn flow() -> Value {
                     &[("mild", integer("Below warn.", 8)), ("severe", integer("From warn up.", 8))],
                 ),
             ),
-            ("kubernetes", kubernetes("client", "server")),
+            ("kubernetes", names::ends("client", "server")),
         ],
     )
-}
-
-/// Whom the two ends belonged to, each by its name.
-fn kubernetes(from: &str, to: &str) -> Value {
-    let text = |description: &str| json!({ "type": "string", "description": description });
-    let workload = [("kind", text("Such as `Deployment`.")), ("name", text("In the pod's namespace."))];
-    let who = || {
-        or_null(object(
-            "A pod; or a service, for an address of its own; or else a node.",
-            &[
-                ("namespace", or_null(text("Of pod and service."))),
-                ("pod", or_null(text("Its name."))),
-                ("uid", or_null(text("The pod's, which no other ever has."))),
-                ("workload", or_null(object("What made the pod.", &workload))),
-                (
-                    "services",
-                    list(text("Those that select the pod, or have the address; those of the port, if known.")),
-                ),
-                ("node", or_null(text("The pod's; without a pod, the node whose address it is."))),
-                ("ambiguous", json!({ "type": "boolean", "description": "Another may be meant." })),
-            ],
-        ))
-    };
-    or_null(object("Whom the ends belonged to, as a cluster told with `--kubernetes`.", &[(from, who()), (to, who())]))
 }
 
 /// The numbers beside a finding: which there are goes by its kind, see [`numbered_kinds`].

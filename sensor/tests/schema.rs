@@ -29,19 +29,22 @@ fn real_findings_are_as_foretold() {
     };
     let schema = sensor::schema::schema();
     let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
-    let flow = jsonschema::options().should_validate_formats(true).build(&schema["$defs"]["flow"]).unwrap();
-    let (mut kinds, mut records): (BTreeMap<String, u32>, u32) = Default::default();
+    let defined = |name: &str| {
+        let schema = &schema["$defs"][name];
+        (jsonschema::options().should_validate_formats(true).build(schema).unwrap(), &schema["properties"])
+    };
+    let others = BTreeMap::from(["flow", "incident"].map(|name| (name, defined(name))));
+    let (mut kinds, mut told): (BTreeMap<String, u32>, BTreeMap<String, u32>) = Default::default();
     for path in captures.map(|entry| entry.unwrap().path()) {
         for line in sensor(&["replay", "--records", "--output", "json", path.to_str().unwrap()]).lines() {
             let object: Value = serde_json::from_str(line).unwrap();
-            let is_record = object["type"] == "flow";
-            records += u32::from(is_record);
-            let validator = if is_record { &flow } else { &validator };
+            let other = object["type"].as_str().map(|name| (name, &others[name]));
+            let validator = other.map_or(&validator, |(_, (validator, _))| validator);
             let errors: Vec<_> = validator.iter_errors(&object).map(|e| format!("{} {e}", e.instance_path())).collect();
             assert!(errors.is_empty(), "{}: {errors:?}\n{line}", path.display());
-            if is_record {
-                let fields = schema["$defs"]["flow"]["properties"].as_object().unwrap().keys();
-                assert!(object.as_object().unwrap().keys().eq(fields), "{line}");
+            if let Some((name, (_, fields))) = other {
+                assert!(object.as_object().unwrap().keys().eq(fields.as_object().unwrap().keys()), "{line}");
+                *told.entry(name.to_owned()).or_default() += 1;
                 continue;
             }
             let id = object["kind"].as_str().unwrap();
@@ -54,5 +57,5 @@ fn real_findings_are_as_foretold() {
             *kinds.entry(id.to_owned()).or_default() += 1;
         }
     }
-    assert!(kinds.len() > 5 && records > 1000, "{records} records, {kinds:?}");
+    assert!(kinds.len() > 5 && told["flow"] > 1000 && told["incident"] > 5, "{told:?}, {kinds:?}");
 }

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use sensor::{
     correlate::{
-        Cause, Correlator, Incident, LEAST, MAX_FLOWS, MAX_INCIDENTS, QUIET, Subject, Topic, Weighed, headline, weigh,
+        Cause, Correlator, Incident, LEAST, MAX_FLOWS, MAX_INCIDENTS, QUIET, State, Subject, Topic, View, Weighed,
+        headline, weigh,
     },
     report::{Finding, Place, WallClock},
 };
@@ -93,8 +94,25 @@ fn growth_is_told_at_powers_of_ten() {
     let events: Vec<_> = outcome.findings.iter().map(|(_, event)| *event).collect();
     let mut correlator = Correlator::default();
     let told: Vec<_> = find(&events).iter().filter_map(|finding| correlator.add(finding)).collect();
-    assert_eq!(told.len(), 2, "{told:#?}");
-    assert!(told[0].contains("reset 10 connections") && told[1].contains("reset 100 connections"), "{told:#?}");
+    let steps: Vec<_> = told.iter().map(|view| (view.state, view.connections)).collect();
+    assert_eq!(steps, [(State::Open, 1), (State::Grown, 2), (State::Grown, 10), (State::Grown, 100)]);
+    assert!(told[3].what.contains("reset 100 connections"), "{told:#?}");
+    let over = correlator.finish()[0].closed();
+    assert!(told.iter().all(|view| view.id == over.id), "it keeps its id");
+}
+
+#[test]
+fn an_incident_reads_back_as_it_was_told() {
+    let scenario = many(3, |s| s.handshake().talk(2).rst(|p| p.forged().ttl(255).win(509)));
+    for incident in incidents(&scenario) {
+        let view = incident.closed();
+        let text = serde_json::to_string(&view).unwrap();
+        let back: View = serde_json::from_str(&text).unwrap();
+        // Times are told to a microsecond.
+        let whole = |view: &View| View { first: view.first / 1000, last: view.last / 1000, ..view.clone() };
+        assert_eq!(whole(&back), whole(&view));
+        assert!(!view.next.is_empty() && view.id.len() == 10, "{text}");
+    }
 }
 
 #[test]

@@ -77,7 +77,8 @@ impl Parting {
 }
 
 impl Records {
-    /// Sweeps a table whose counters are still at zero; what it finds arrives in the queue, and records where they are `wanted`.
+    /// Sweeps a table whose counters are still at zero; what it finds arrives in the queue; `wanted` says
+    /// whether anybody is to be told what became of the records.
     pub(super) fn start(
         table: Arc<Table>,
         wanted: bool,
@@ -121,7 +122,7 @@ fn sweep(
         account.sweeper.sweep(table, monotonic(), &mut rest, &mut ended);
         account.found += rest.0.len() as u64;
         let found = rest.0.drain(..).map(|event| Swept::Found(Box::new(event)));
-        for swept in found.chain(ended.drain(..).filter(|_| wanted).map(Swept::Ended)) {
+        for swept in found.chain(ended.drain(..).map(Swept::Ended)) {
             match queue.try_send(swept) {
                 Ok(()) => account.told += 1,
                 Err(_) => account.lost += 1,

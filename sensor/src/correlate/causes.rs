@@ -37,6 +37,34 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All.
+    pub const ALL: [Self; 9] = [
+        Self::Device,
+        Self::BlindAttack,
+        Self::IdleTimeout,
+        Self::Filter,
+        Self::ReturnPath,
+        Self::PortReuse,
+        Self::Ecn,
+        Self::Overload,
+        Self::Abort,
+    ];
+
+    /// The public name.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::BlindAttack => "blind-attack",
+            Self::IdleTimeout => "idle-timeout",
+            Self::Filter => "filter",
+            Self::ReturnPath => "return-path",
+            Self::PortReuse => "port-reuse",
+            Self::Ecn => "ecn",
+            Self::Overload => "overload",
+            Self::Abort => "abort",
+        }
+    }
+
     /// In a few words.
     pub const fn name(self) -> &'static str {
         match self {

@@ -13,7 +13,8 @@ use sensor_common::{
     kind::Kind,
 };
 
-use crate::report::Finding;
+use super::Example;
+use crate::{enrich::Who, report::Finding};
 
 /// Services, and peers, that are named; more are counted.
 const NAMED: usize = 16;
@@ -42,17 +43,6 @@ impl<T: PartialEq + Copy> Constant<T> {
     }
 }
 
-/// A connection that was hit.
-#[derive(Clone, Debug)]
-pub struct Example {
-    /// In whose name the suspect came.
-    pub src: SocketAddr,
-    /// Whom it was addressed to.
-    pub dst: SocketAddr,
-    /// How a report names the finding.
-    pub reference: String,
-}
-
 /// All that is known of an incident.
 #[derive(Debug)]
 pub struct Facts {
@@ -66,10 +56,16 @@ pub struct Facts {
     pub findings: u64,
     /// The most severe.
     pub worst: Severity,
+    /// The interface where the first was seen.
+    pub interface: Option<String>,
+    /// What to check, by the most severe.
+    pub next: Vec<String>,
     /// Of each service its latest counts.
     pub services: BTreeMap<SocketAddr, ServiceSnapshot>,
     /// Peers of these services.
     pub peers: BTreeSet<IpAddr>,
+    /// Pods, services and nodes at either end, the first ones.
+    pub owners: BTreeSet<Who>,
     /// The first ones.
     pub examples: Vec<Example>,
     /// Suspects that were resets.
@@ -97,12 +93,15 @@ impl Default for Facts {
     fn default() -> Self {
         Self {
             worst: Severity::Info,
+            interface: None,
+            next: Vec::new(),
             first: 0,
             last: 0,
             kinds: BTreeMap::new(),
             findings: 0,
             services: BTreeMap::new(),
             peers: BTreeSet::new(),
+            owners: BTreeSet::new(),
             examples: Vec::new(),
             resets: 0,
             classes: BTreeMap::new(),
@@ -124,6 +123,10 @@ impl Facts {
         let Finding { event, suspect, .. } = finding;
         if self.findings == 0 {
             self.first = finding.time;
+            self.interface = finding.place.interface.map(str::to_owned);
+        }
+        if self.findings == 0 || finding.severity > self.worst {
+            self.next = finding.next();
         }
         self.last = self.last.max(finding.time);
         self.findings += 1;
@@ -135,6 +138,11 @@ impl Facts {
         }
         if self.peers.len() < NAMED {
             self.peers.insert(finding.cast.end(server.other()).ip());
+        }
+        for who in finding.who.both().into_iter().flatten() {
+            if self.owners.len() < NAMED && !self.owners.contains(who) {
+                self.owners.insert(who.clone());
+            }
         }
         let reset = suspect.flags.any(TcpFlags::RST);
         self.resets += u64::from(reset);

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A device as its packets show it: where they were made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Device {
     /// Where its packets were seen.
     pub hook: Place,
@@ -21,7 +21,7 @@ pub struct Device {
 }
 
 /// An interface, and the direction through it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Interface index; 0 in a capture without one.
     pub ifindex: u32,
@@ -30,7 +30,7 @@ pub struct Place {
 }
 
 /// What happens to a service's connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
     /// Packets that did not come from their claimed senders.
     Forged,
@@ -41,7 +41,7 @@ pub enum Topic {
 }
 
 /// What an incident is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// Somebody who speaks in others' names.
     Device(Device),

@@ -2,42 +2,40 @@
 
 use std::io::{self, Write};
 
-use sensor_common::detect::Severity;
-
-use super::{Constant, Facts, Incident, Subject, causes::weigh};
+use super::{Constant, Facts, Subject, View};
 use crate::report::{Paint, capital, count, hops, ms, paragraph, rfc3339};
 
-/// Writes the block: what, why, why not, whom, an example.
+/// Writes the block: what, why, why not, whom, an example, what next.
 ///
 /// # Errors
 ///
 /// What the output says.
-pub(crate) fn write(out: &mut impl Write, paint: Paint, incident: &Incident) -> io::Result<()> {
-    let Incident { subject, facts } = incident;
-    line(out, paint, facts.last, facts.worst, &headline(subject, facts))?;
-    let (likely, not): (Vec<_>, Vec<_>) = weigh(subject, facts).into_iter().partition(|weighed| weighed.points > 0);
-    for (label, causes) in [("cause", likely), ("not", not)] {
-        for (i, weighed) in causes.iter().enumerate() {
-            let text = format!("{}: {}.", capital(weighed.cause.name()), weighed.reasons.join("; "));
-            paragraph(out, paint, if i == 0 { label } else { "" }, &text)?;
-        }
+pub(crate) fn write(out: &mut impl Write, paint: Paint, incident: &View) -> io::Result<()> {
+    line(out, paint, incident.last, incident)?;
+    for (label, causes) in [("cause", &incident.causes), ("not", &incident.ruled_out)] {
+        let texts = causes.iter().map(|cause| format!("{}: {}.", capital(&cause.name), cause.reasons.join("; ")));
+        list(out, paint, label, texts)?;
     }
-    paragraph(out, paint, "whom", &whom(facts))?;
-    for (i, example) in facts.examples.iter().enumerate() {
-        let text = format!("{} > {}, {}", example.src, example.dst, example.reference);
-        paragraph(out, paint, if i == 0 { "e.g." } else { "" }, &text)?;
-    }
+    paragraph(out, paint, "whom", &incident.whom())?;
+    list(out, paint, "pods", incident.owners().into_iter())?;
+    list(out, paint, "e.g.", incident.examples.iter().map(|e| format!("{} > {}, {}", e.src, e.dst, e.reference)))?;
+    list(out, paint, "next", incident.next.iter().zip(1..).map(|(step, i)| format!("{i}. {step}")))?;
     writeln!(out)
 }
 
-/// A line of the report: `text` is [`headline`]'s, `time` in nanoseconds since the epoch.
+fn list(out: &mut impl Write, paint: Paint, label: &str, texts: impl Iterator<Item = String>) -> io::Result<()> {
+    texts.enumerate().try_for_each(|(i, text)| paragraph(out, paint, if i == 0 { label } else { "" }, &text))
+}
+
+/// A line of the report; `time` in nanoseconds since the epoch.
 ///
 /// # Errors
 ///
 /// What the output says.
-pub(crate) fn line(out: &mut impl Write, paint: Paint, time: u64, severity: Severity, text: &str) -> io::Result<()> {
+pub(crate) fn line(out: &mut impl Write, paint: Paint, time: u64, incident: &View) -> io::Result<()> {
+    let View { severity, what, id, .. } = incident;
     let label = format!("{:<6} {:<19}", severity.name().to_uppercase(), "incident");
-    writeln!(out, "{} {} {text}", paint.dim(rfc3339(time)), paint.severity(severity, label))
+    writeln!(out, "{} {} {what}  {}", paint.dim(rfc3339(time)), paint.severity(*severity, label), paint.dim(id))
 }
 
 /// What is going on, in a few words.
@@ -71,22 +69,3 @@ fn habits(facts: &Facts, before: &str) -> String {
     };
     always("window", facts.window) + &always("IP-ID", facts.ipid)
 }
-
-/// Which services, with what share of their connections, and how many peers.
-fn whom(facts: &Facts) -> String {
-    let mut services: Vec<_> = facts
-        .services
-        .iter()
-        .map(|(server, counts)| match counts.established {
-            0 => server.to_string(),
-            all => format!("{server} ({} of {all} connections)", counts.flagged.max(1).min(all)),
-        })
-        .collect();
-    let named = services.len();
-    services.truncate(SHOWN);
-    let others = if named > SHOWN { format!(" and {} more", named - SHOWN) } else { String::new() };
-    format!("{}{others}; {}.", services.join(", "), count(facts.peers.len() as u64, "peer"))
-}
-
-/// Services that are named.
-const SHOWN: usize = 4;

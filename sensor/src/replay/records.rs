@@ -67,7 +67,6 @@ impl Records {
     fn tell<W: Write>(&mut self, reporter: &mut Reporter<W>) -> io::Result<()> {
         self.found += self.rest.0.len() as u64;
         self.rest.0.drain(..).try_for_each(|event| reporter.event(&event, Place::default()))?;
-        let wanted = self.wanted;
-        self.ended.drain(..).filter(|_| wanted).try_for_each(|record| reporter.record(&record, Place::default()))
+        self.ended.drain(..).try_for_each(|record| reporter.record(&record, Place::default()))
     }
 }

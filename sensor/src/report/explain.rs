@@ -43,10 +43,7 @@ pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -
     }
     numbers(out, paint, finding)?;
     table::write(out, paint, finding, "the suspect")?;
-    for (i, step) in next::steps(finding).iter().enumerate() {
-        paragraph(out, paint, if i == 0 { "next" } else { "" }, &format!("{}. {step}", i + 1))?;
-    }
-    writeln!(out)
+    steps(out, paint, &next::steps(finding))
 }
 
 /// The block of a finding that accuses nobody.
@@ -61,10 +58,19 @@ fn tell(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, story: &Story
     }
     numbers(out, paint, finding)?;
     table::write(out, paint, finding, "this one")?;
-    for (i, step) in story.next.iter().enumerate() {
+    steps(out, paint, &story.next)
+}
+
+fn steps(out: &mut impl Write, paint: Paint, steps: &[String]) -> io::Result<()> {
+    for (i, step) in steps.iter().enumerate() {
         paragraph(out, paint, if i == 0 { "next" } else { "" }, &format!("{}. {step}", i + 1))?;
     }
     writeln!(out)
+}
+
+/// What to check next, whoever is accused.
+pub(super) fn next(finding: &Finding<'_>) -> Vec<String> {
+    story::of(finding).map_or_else(|| next::steps(finding), |story| story.next)
 }
 
 /// The numbers beside a finding, named as in its JSON line.

@@ -177,6 +177,11 @@ impl<'a> Finding<'a> {
         Self { who, ..self }
     }
 
+    /// What to check next, most useful first.
+    pub fn next(&self) -> Vec<String> {
+        super::explain::next(self)
+    }
+
     /// The claimed sender.
     pub fn src(&self) -> SocketAddr {
         self.cast.end(self.side)

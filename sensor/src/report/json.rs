@@ -95,7 +95,12 @@ struct Recorded {
 
 /// Writes the object and ends the line.
 pub(super) fn line(out: &mut impl Write, finding: &Finding<'_>) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &object(finding))?;
+    object_line(out, &object(finding))
+}
+
+/// Writes any object and ends the line.
+pub(super) fn object_line(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, object)?;
     out.write_all(b"\n")
 }
 

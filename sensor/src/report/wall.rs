@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+
 /// Maps the engine's time to nanoseconds since the epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct WallClock {
@@ -28,23 +30,9 @@ impl WallClock {
 
 /// Writes nanoseconds since the epoch as RFC 3339, in UTC, with microseconds.
 pub fn rfc3339(nanos: u64) -> String {
-    let (seconds, micros) = (nanos / 1_000_000_000, nanos / 1_000 % 1_000_000);
-    let (year, month, day) = date(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
-}
-
-/// The Gregorian date of a day since 1970. Years are counted from March, so that the leap day is their last.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468; // since 0000-03-01
-    let era = days / 146_097;
-    let of_era = days % 146_097;
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (era * 400 + year + carry, month, day)
+    // All of these are years that it knows.
+    let time = Timestamp::from_nanosecond(nanos.into()).unwrap_or(Timestamp::MAX);
+    format!("{time:.6}")
 }
 
 #[cfg(test)]

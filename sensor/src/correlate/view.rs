@@ -1,0 +1,287 @@
+//! An incident as it is told: to a person, to a program, to the database, to whoever follows. All text is made from this.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    net::SocketAddr,
+};
+
+use sensor_common::detect::Severity;
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, Subject, Topic, causes::weigh, headline};
+use crate::{
+    enrich::Who,
+    report::{SCHEMA, count},
+};
+
+/// Services that are named.
+const SERVICES: usize = 4;
+
+/// What marks a line as an incident's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Type {
+    /// The only one.
+    #[default]
+    Incident,
+}
+
+/// Why an incident is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It has just begun.
+    Open,
+    /// It has reached 2 connections, 10, 100, and so on.
+    Grown,
+    /// It is over, or the report is.
+    Closed,
+}
+
+impl State {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Open, Self::Grown, Self::Closed];
+
+    /// The public name.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Grown => "grown",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// What an incident is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "kebab-case")]
+pub enum About {
+    /// Somebody who speaks in others' names.
+    Device {
+        /// Where its packets are seen.
+        interface: Option<String>,
+        /// On the way out.
+        outgoing: bool,
+        /// Routers between it and the sensor; none if its TTLs fit no device on the way.
+        hops: Option<u8>,
+        /// What its TTLs begin with; none if they are made up.
+        initial_ttl: Option<u8>,
+    },
+    /// The same thing at one service.
+    Service {
+        /// Address and port.
+        server: SocketAddr,
+        /// `forged`, `cut-off`, or the kind of the findings.
+        topic: String,
+    },
+}
+
+/// What may be behind it, or is ruled out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reasoned {
+    /// Its id.
+    pub cause: String,
+    /// In a few words.
+    pub name: String,
+    /// How much speaks for it; 0 where it is ruled out.
+    pub points: u64,
+    /// Why, or why not.
+    pub reasons: Vec<String>,
+}
+
+/// A service that is hit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Address and port.
+    pub server: SocketAddr,
+    /// Its connections so far.
+    pub established: u64,
+    /// Those with a finding of severity warn or above.
+    pub flagged: u64,
+}
+
+/// Findings of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Its id.
+    pub kind: String,
+    /// How many.
+    pub findings: u64,
+}
+
+/// A connection that was hit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    /// In whose name the suspect came.
+    pub src: SocketAddr,
+    /// Whom it was addressed to.
+    pub dst: SocketAddr,
+    /// How a report names the finding: by frame, else by time.
+    pub reference: String,
+}
+
+/// An incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Version of the object.
+    pub schema: u32,
+    /// What it is.
+    pub r#type: Type,
+    /// The same as long as it lasts: ten hexadecimal digits.
+    pub id: String,
+    /// Why it is told.
+    pub state: State,
+    /// That of the worst finding.
+    #[serde(with = "severity")]
+    pub severity: Severity,
+    /// Of the first finding; nanoseconds since the epoch.
+    #[serde(with = "time")]
+    pub first: u64,
+    /// The same of the latest.
+    #[serde(with = "time")]
+    pub last: u64,
+    /// What is going on, in a line.
+    pub what: String,
+    /// Whom or what it is about.
+    pub about: About,
+    /// Connections that are hit.
+    pub connections: u64,
+    /// Whether there may be more of these.
+    pub at_least: bool,
+    /// All findings.
+    pub findings: u64,
+    /// The same by kind.
+    pub kinds: Vec<Count>,
+    /// What may be behind it, the likeliest first.
+    pub causes: Vec<Reasoned>,
+    /// What is not.
+    pub ruled_out: Vec<Reasoned>,
+    /// Services that are hit, the first ones.
+    pub services: Vec<Share>,
+    /// Further services.
+    pub more_services: u64,
+    /// Peers of these services, up to 16.
+    pub peers: u64,
+    /// Connections that are hit, the first ones.
+    pub examples: Vec<Example>,
+    /// What to check.
+    pub next: Vec<String>,
+    /// Pods, services and nodes at either end, the first ones, as a cluster told.
+    #[serde(default)]
+    pub kubernetes: Vec<Who>,
+}
+
+impl View {
+    /// What there is to tell now.
+    pub fn of(subject: &Subject, facts: &Facts, state: State) -> Self {
+        let reasoned = weigh(subject, facts).into_iter().map(|weighed| Reasoned {
+            cause: weighed.cause.id().into(),
+            name: weighed.cause.name().into(),
+            points: weighed.points,
+            reasons: weighed.reasons,
+        });
+        let (causes, ruled_out) = reasoned.partition(|reasoned| reasoned.points > 0);
+        let shares = facts.services.iter().map(|(server, counts)| Share {
+            server: *server,
+            established: counts.established,
+            flagged: counts.flagged,
+        });
+        Self {
+            schema: SCHEMA,
+            r#type: Type::Incident,
+            id: id(subject, facts.first),
+            state,
+            severity: facts.worst,
+            first: facts.first,
+            last: facts.last,
+            what: headline(subject, facts),
+            about: about(subject, facts),
+            connections: facts.flows(),
+            at_least: facts.more(),
+            findings: facts.findings,
+            kinds: facts.kinds.iter().map(|(kind, n)| Count { kind: kind.id().into(), findings: *n }).collect(),
+            causes,
+            ruled_out,
+            services: shares.take(SERVICES).collect(),
+            more_services: facts.services.len().saturating_sub(SERVICES) as u64,
+            peers: facts.peers.len() as u64,
+            examples: facts.examples.clone(),
+            next: facts.next.clone(),
+            kubernetes: facts.owners.iter().cloned().collect(),
+        }
+    }
+
+    /// Pods, services and nodes in words; none where nothing is known.
+    pub(super) fn owners(&self) -> Option<String> {
+        let mut words: Vec<String> = self.kubernetes.iter().map(Who::to_string).collect();
+        words.dedup();
+        (!words.is_empty()).then(|| format!("{}.", words.join(", ")))
+    }
+
+    /// Whom it hits, in words.
+    pub(super) fn whom(&self) -> String {
+        let shares = self.services.iter().map(|Share { server, established, flagged }| match established {
+            0 => server.to_string(),
+            all => format!("{server} ({} of {all} connections)", flagged.max(&1).min(all)),
+        });
+        let shares: Vec<_> = shares.collect();
+        let more = if self.more_services > 0 { format!(" and {} more", self.more_services) } else { String::new() };
+        format!("{}{more}; {}.", shares.join(", "), count(self.peers, "peer"))
+    }
+}
+
+/// Whoever is told of an incident twice knows it by this.
+fn id(subject: &Subject, first: u64) -> String {
+    let mut hasher = DefaultHasher::new();
+    (subject, first).hash(&mut hasher);
+    format!("{:010x}", hasher.finish() >> 24)
+}
+
+fn about(subject: &Subject, facts: &Facts) -> About {
+    match *subject {
+        Subject::Device(device) => About::Device {
+            interface: facts.interface.clone(),
+            outgoing: device.hook.outgoing,
+            hops: device.hops,
+            initial_ttl: device.hops.map(|_| device.initial_ttl),
+        },
+        Subject::Service(server, topic) => About::Service {
+            server,
+            topic: match topic {
+                Topic::Forged => "forged".into(),
+                Topic::CutOff => "cut-off".into(),
+                Topic::Kind(kind) => kind.id().into(),
+            },
+        },
+    }
+}
+
+mod severity {
+    use sensor_common::detect::Severity;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(severity: &Severity, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(severity.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Severity, D::Error> {
+        let name = String::deserialize(from)?;
+        let known = Severity::ALL.into_iter().find(|severity| severity.name() == name);
+        known.ok_or_else(|| D::Error::custom(format_args!("no severity: {name:?}")))
+    }
+}
+
+mod time {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::report::rfc3339;
+
+    pub(super) fn serialize<S: Serializer>(nanos: &u64, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&rfc3339(*nanos))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        let time: jiff::Timestamp = String::deserialize(from)?.parse().map_err(D::Error::custom)?;
+        u64::try_from(time.as_nanosecond()).map_err(D::Error::custom)
+    }
+}
