@@ -247,10 +247,11 @@ impl Agent {
             let _observing = observer.transpose().map_err(Failure::Loop)?;
             let (sweep, swept) = Records::start(table, self.records, parting, board.clone()).map_err(Failure::Loop)?;
             let following = self.cluster.take().map(|cluster| cluster.follow(whose.clone(), warn));
-            let _following = following.transpose().map_err(Failure::Loop)?;
+            let (_following, events) = following.transpose().map_err(Failure::Loop)?.unzip();
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
             let reporter = reporter.with_packets(packets).with_records(self.records).with_names(whose);
+            let reporter = events.flatten().into_iter().fold(reporter, Reporter::with_sink);
             let writer = write((records, swept), reporter, (names, rules.clone()), failed, board.clone())
                 .map_err(Failure::Loop)?;
             let mut gone = None;

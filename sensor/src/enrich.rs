@@ -10,6 +10,8 @@ mod client;
 #[cfg(feature = "k8s")]
 mod convert;
 mod directory;
+#[cfg(feature = "k8s")]
+mod events;
 mod object;
 mod resolver;
 #[cfg(feature = "k8s")]
@@ -24,3 +26,6 @@ pub use directory::{Directory, Standing};
 pub use object::{Learnt, Pod, Port, Service};
 pub use resolver::{KEPT, LEAD, MAX_PODS, MAX_SERVICES, MAX_TOMBSTONES, Resolver};
 pub use who::{Ends, Who, Workload};
+
+/// Who learns names, and who makes events of findings, if that is wanted.
+pub type Followed = (Following, Option<Box<dyn crate::report::Sink>>);

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io, path::PathBuf};
 
-use super::Directory;
+use super::{Directory, Followed};
 use crate::{cli, seal};
 
 /// Why the cluster cannot be asked at all.
@@ -38,7 +38,7 @@ impl Cluster {
     /// # Errors
     ///
     /// None.
-    pub fn follow(self, _: Directory, _: impl Fn(&str) + Send + 'static) -> io::Result<Following> {
+    pub fn follow(self, _: Directory, _: impl Fn(&str) + Send + 'static) -> io::Result<Followed> {
         match self.0 {}
     }
 }

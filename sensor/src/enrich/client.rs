@@ -6,11 +6,14 @@ use std::{
     thread,
 };
 
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
-use tokio::runtime::Builder;
+use kube::{
+    Client,
+    config::{Config, KubeConfigOptions, Kubeconfig},
+};
+use tokio::runtime::{Builder, Runtime};
 
-use super::{Directory, watch};
-use crate::{cli, seal};
+use super::{Directory, Followed, events, watch};
+use crate::{cli, report::Sink, seal};
 
 /// What the C library reads to look a host's name up.
 const LOOKUP: [&str; 4] = ["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/gai.conf"];
@@ -31,16 +34,27 @@ pub enum ClusterError {
         /// Why not.
         cause: String,
     },
+    /// Its certificates will not do.
+    #[error(
+        "--kubernetes: the API server cannot be asked ({0}); check its certificates in the service account or --kubeconfig"
+    )]
+    Client(String),
+    /// No sockets can be waited for.
+    #[error("--kubernetes: sockets cannot be waited for ({0}); raise the number of open files (ulimit -n)")]
+    Runtime(io::Error),
     /// The node's name is not known.
     #[error("the node's name is not known ({0}); give it with --node-name, in a pod from spec.nodeName")]
     Node(io::Error),
 }
 
 /// A cluster that can be asked.
-#[derive(Debug)]
 pub struct Cluster {
     config: Config,
+    /// Made early, for it may read the certificates of the system.
+    client: Client,
+    runtime: Own,
     node: String,
+    events: bool,
 }
 
 impl Cluster {
@@ -54,11 +68,16 @@ impl Cluster {
             Some(node) => node.clone(),
             None => fs::read_to_string("/proc/sys/kernel/hostname").map_err(ClusterError::Node)?.trim().to_lowercase(),
         };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(ClusterError::Runtime)?;
         let config = match &options.kubeconfig {
-            Some(file) => read(file)?,
+            Some(file) => read(file, &runtime)?,
             None => Config::incluster().map_err(|error| ClusterError::NoAccount(root(&error)))?,
         };
-        Ok(Self { config, node })
+        let client = {
+            let _within = runtime.enter();
+            Client::try_from(config.clone()).map_err(|error| ClusterError::Client(root(&error)))?
+        };
+        Ok(Self { config, client, runtime: Own(Some(runtime)), node, events: options.kubernetes_events })
     }
 
     /// What asking takes once everything else is given up.
@@ -77,19 +96,22 @@ impl Cluster {
         (seal::Connect { port, lookup: named }, read)
     }
 
-    /// Learns names from now on, on a thread of its own, until what it returns is dropped. `say` is told when the API server
-    /// stops answering, and when it answers again.
+    /// Learns names from now on, on a thread of its own, until what it returns is dropped; with it comes who makes events of
+    /// findings, if that is wanted. `say` is told when the API server stops answering, and when it answers again.
     ///
     /// # Errors
     ///
     /// No thread.
-    pub fn follow(self, directory: Directory, say: impl Fn(&str) + Send + 'static) -> io::Result<Following> {
+    pub fn follow(self, directory: Directory, say: impl Fn(&str) + Send + 'static) -> io::Result<Followed> {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let Self { config, client, mut runtime, node, events } = self;
+        let url = config.cluster_url.to_string();
+        let (events, maker) = events.then(events::events).unzip();
         thread::Builder::new().name("names".into()).spawn(move || {
+            let Some(runtime) = runtime.0.take() else { return };
             runtime.block_on(async {
                 tokio::select! {
-                    () = watch::run(self.config, &self.node, &directory, &say) => {}
+                    () = watch::run(&client, &url, &node, &directory, maker, &say) => {}
                     // Also when the sender is gone.
                     _ = stopped => {}
                 }
@@ -97,7 +119,8 @@ impl Cluster {
             // A lookup of a name that hangs is not waited for.
             runtime.shutdown_background();
         })?;
-        Ok(Following { _stop: stop })
+        let events = events.map(|events| Box::new(events) as Box<dyn Sink>);
+        Ok((Following { _stop: stop }, events))
     }
 }
 
@@ -107,11 +130,18 @@ pub struct Following {
     _stop: tokio::sync::oneshot::Sender<()>,
 }
 
-fn read(file: &Path) -> Result<Config, ClusterError> {
+/// A runtime that may be dropped where another one runs.
+struct Own(Option<Runtime>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.0.take().map(Runtime::shutdown_background);
+    }
+}
+
+fn read(file: &Path, runtime: &Runtime) -> Result<Config, ClusterError> {
     let failed = |cause: String| ClusterError::File { file: file.to_owned(), cause };
     let kubeconfig = Kubeconfig::read_from(file).map_err(|error| failed(root(&error)))?;
-    // What is needed here reads files at most: nothing waits.
-    let runtime = Builder::new_current_thread().build().map_err(|error| failed(error.to_string()))?;
     let config = runtime.block_on(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()));
     let config = config.map_err(|error| failed(root(&error)))?;
     if config.auth_info.exec.is_some() || config.auth_info.auth_provider.is_some() {

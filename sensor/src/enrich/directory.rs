@@ -60,7 +60,7 @@ impl Directory {
         let before = silent(&asked);
         let words = cause
             .as_ref()
-            .map(|cause| format!("does not tell of {what} ({cause}); going on without their names, and asking again"));
+            .map(|cause| format!("cannot be asked for {what} ({cause}); going on without, and trying again"));
         asked.insert(what.to_owned(), cause);
         match (before, silent(&asked)) {
             (0, 1) => words,
@@ -92,7 +92,7 @@ mod tests {
         let mut hear = |what, cause: Option<&str>| directory.heard(what, cause.map(str::to_owned));
         assert_eq!(hear("pods", None), None);
         let words = hear("pods", Some("refused")).unwrap();
-        assert!(words.starts_with("does not tell of pods (refused); going on without"), "{words}");
+        assert!(words.starts_with("cannot be asked for pods (refused); going on without"), "{words}");
         assert_eq!(hear("pods", Some("refused")), None);
         assert_eq!(hear("services", Some("refused")), None);
         assert_eq!(hear("pods", None), None);

@@ -7,11 +7,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{Directory, Learnt, MAX_PODS, MAX_SERVICES, Pod, Service, client::root};
+use super::{Directory, Learnt, MAX_PODS, MAX_SERVICES, Pod, Service, client::root, events::Maker};
 use futures_util::StreamExt as _;
 use k8s_openapi::api::core::v1;
 use kube::{
-    Api, Client, Config, Resource,
+    Api, Client, Resource,
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Error, Event, watcher},
@@ -24,22 +24,22 @@ use tokio::time;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Watches for ever.
-pub(super) async fn run(config: Config, node: &str, directory: &Directory, say: &impl Fn(&str)) {
-    let url = config.cluster_url.to_string();
-    let client = match Client::try_from(config) {
-        Ok(client) => client,
-        Err(error) => return say(&format!("Kubernetes: no names, for {url} cannot be asked: {}", root(&error))),
-    };
-    let hear = |what: &str, news: Result<(), &Error>| {
-        let cause = match news {
-            Ok(()) => None,
-            // Watches end all the time, and lists grow too old for them: the watcher goes on where it was, or lists anew.
-            Err(Error::WatchFailed(_) | Error::WatchError(_)) => return,
-            Err(error) if is_gone(error) => return,
-            Err(error) => Some(root(error)),
-        };
+pub(super) async fn run(
+    client: &Client,
+    url: &str,
+    node: &str,
+    directory: &Directory,
+    maker: Option<Maker>,
+    say: &impl Fn(&str),
+) {
+    let hear = |what: &str, cause: Option<String>| {
         if let Some(words) = directory.heard(what, cause) {
             say(&format!("Kubernetes: {url} {words}"));
+        }
+    };
+    let events = async {
+        if let Some(maker) = maker {
+            maker.run(client.clone(), node, &hear).await;
         }
     };
     let this_node = watcher::Config::default().fields(&format!("spec.nodeName={node}"));
@@ -51,7 +51,7 @@ pub(super) async fn run(config: Config, node: &str, directory: &Directory, say: 
             News::Gone(pod) => resolver.pod_gone(&pod.uid, now),
         });
     });
-    let services = Api::<v1::Service>::all(client);
+    let services = Api::<v1::Service>::all(client.clone());
     let services = follow(services, watcher::Config::default(), MAX_SERVICES, &hear, |news: News<Service>| {
         directory.learn(|resolver| match news {
             News::All(services) => resolver.services(services),
@@ -59,7 +59,7 @@ pub(super) async fn run(config: Config, node: &str, directory: &Directory, say: 
             News::Gone(service) => resolver.service_gone(&service.namespace, &service.name),
         });
     });
-    tokio::join!(pods, services);
+    tokio::join!(pods, services, events);
 }
 
 /// What was learnt of objects.
@@ -77,7 +77,7 @@ async fn follow<K, T>(
     api: Api<K>,
     config: watcher::Config,
     most: usize,
-    hear: &impl Fn(&str, Result<(), &Error>),
+    hear: &impl Fn(&str, Option<String>),
     learn: impl Fn(News<T>),
 ) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
@@ -88,9 +88,14 @@ async fn follow<K, T>(
         let mut news = pin!(watcher(api.clone(), config.clone()).default_backoff());
         let mut listed = Vec::new();
         while let Some(news) = news.next().await {
-            // That a list begins says nothing: it was not asked for yet.
-            if !matches!(news, Ok(Event::Init)) {
-                hear(&what, news.as_ref().map(drop));
+            match &news {
+                // That a list begins says nothing: it was not asked for yet.
+                Ok(Event::Init) => {}
+                // Watches end all the time, and lists grow too old for them: the watcher goes on where it was, or lists anew.
+                Err(Error::WatchFailed(_) | Error::WatchError(_)) => {}
+                Err(error) if is_gone(error) => {}
+                Err(error) => hear(&what, Some(root(error))),
+                Ok(_) => hear(&what, None),
             }
             match news {
                 Ok(Event::Init) => listed.clear(),

@@ -177,6 +177,11 @@ impl<'a> Finding<'a> {
         Self { who, ..self }
     }
 
+    /// What speaks for it, as in the compact line.
+    pub fn words(&self) -> String {
+        super::story::line(self).0
+    }
+
     /// What to check next, most useful first.
     pub fn next(&self) -> Vec<String> {
         super::explain::next(self)

@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;
+#[allow(dead_code, reason = "shared with the tests of `attach`, which use all of it")]
+#[path = "../attach/child.rs"]
+mod child;
+mod live;
 mod objects;
 
 use std::{
@@ -16,7 +20,7 @@ use std::{
 
 use sensor::{
     cli,
-    enrich::{Cluster, Directory, Following, Who},
+    enrich::{Cluster, Directory, Followed, Who},
 };
 use tempfile::TempDir;
 
@@ -34,7 +38,7 @@ const CLUSTER_IP: &str = "10.96.14.2";
 struct Follower {
     directory: Directory,
     said: Arc<Mutex<Vec<String>>>,
-    _following: Following,
+    _following: Followed,
     _folder: TempDir,
 }
 
@@ -201,7 +205,7 @@ fn a_server_that_is_not_there_is_said_once_and_asked_again() {
     let said = follower.said();
     let [first, last] = &said[..] else { panic!("{said:?}") };
     assert!(first.contains(&address.to_string()) && first.contains("Connection refused"), "{first}");
-    assert!(first.contains("going on without their names"), "{first}");
+    assert!(first.contains("going on without, and trying again"), "{first}");
     assert!(last.ends_with("answers again"), "{last}");
 }
 
@@ -243,7 +247,7 @@ fn a_slow_server_holds_nobody_up() {
 fn a_file_that_will_not_do_is_said_in_a_sentence() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("kubeconfig");
-    let refused = |file: &PathBuf| Cluster::find(&options(file.clone())).unwrap_err().to_string();
+    let refused = |file: &PathBuf| Cluster::find(&options(file.clone())).err().unwrap().to_string();
     assert!(refused(&file).contains("cannot be used (No such file"), "{}", refused(&file));
     fs::write(&file, "clusters: [[[").unwrap();
     let words = refused(&file);
@@ -257,6 +261,6 @@ fn a_file_that_will_not_do_is_said_in_a_sentence() {
     .unwrap();
     assert!(refused(&file).contains("asks for a program to be started"), "{}", refused(&file));
     let none = cli::Kubernetes { kubernetes: true, ..cli::Kubernetes::default() };
-    let words = Cluster::find(&none).unwrap_err().to_string();
+    let words = Cluster::find(&none).err().unwrap().to_string();
     assert!(words.starts_with("--kubernetes: this is no pod with a service account"), "{words}");
 }
