@@ -17,6 +17,9 @@ use crate::process;
 use crate::steps::Passed;
 use crate::workspace::{self, Workspace};
 
+/// What the packages' binary has beside what a build has by itself.
+pub(crate) const FEATURES: &str = "sensor/k8s";
+
 /// Makes the Debian package, by the metadata in `sensor/Cargo.toml`.
 const PACKAGER: (&str, &str) = ("cargo-deb", "3.8.0");
 
@@ -76,7 +79,18 @@ fn parts(workspace: &Workspace, release: bool) -> Result<PathBuf> {
 /// Builds the agent with the C library linked in, so that it runs on any distribution, and in a container of nothing else.
 fn binary(workspace: &Workspace, release: bool, target: &str, to: &Path) -> Result<()> {
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--locked", "--package", "sensor", "--bin", "sensor", "--target", target]);
+    cargo.args([
+        "build",
+        "--locked",
+        "--package",
+        "sensor",
+        "--bin",
+        "sensor",
+        "--features",
+        FEATURES,
+        "--target",
+        target,
+    ]);
     cargo.args(["--config", &format!("target.{target}.rustflags = ['-Ctarget-feature=+crt-static']")]);
     if release {
         cargo.arg("--release");
