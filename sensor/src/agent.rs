@@ -241,8 +241,9 @@ impl Agent {
                 warn(&missing);
             }
             let layers = sealed.as_ref().map(|sealed| sealed.layers.clone());
-            let source =
-                Source { board: board.clone(), account: drain.account(), readings, layers, started: SystemTime::now() };
+            let names_of = self.cluster.is_some().then(|| whose.clone());
+            let (board_of, account, started) = (board.clone(), drain.account(), SystemTime::now());
+            let source = Source { board: board_of, account, readings, layers, names: names_of, started };
             let observer = self.observer.take().map(|observer| observer.start(source));
             let _observing = observer.transpose().map_err(Failure::Loop)?;
             let (sweep, swept) = Records::start(table, self.records, parting, board.clone()).map_err(Failure::Loop)?;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use sensor::{
+    enrich::Standing,
     observe::{Identity, Snapshot, render},
     report::Written,
     seal::Layers,
@@ -30,6 +31,7 @@ fn metrics() -> (BTreeSet<String>, BTreeSet<String>) {
         written: Some(Written::default()),
         layers: Some(Layers::default()),
         identities: vec![Identity::default()],
+        kubernetes: Some(Standing::default()),
         ..Snapshot::default()
     };
     snapshot.process.resident_bytes = Some(1);

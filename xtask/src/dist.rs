@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: what an operator installs, into `target/dist`: a static binary, its bill of materials, completions, manual
 //! pages, a Debian package.
 
+mod image;
 mod sbom;
 mod trial;
 
@@ -47,6 +48,7 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Passed> {
     if !trial::units(workspace, &folder.join("sensor"))? {
         words.push("no systemd-analyze, so the units were not verified".to_owned());
     }
+    words.extend(image::trial(workspace, &folder.join("sensor"))?);
     match packager() {
         Ok(packager) => trial::package(&package(workspace, &folder, &packager)?)?,
         Err(error) => words.push(format!("no Debian package: {error:#}")),

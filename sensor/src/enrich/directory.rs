@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_outage_is_said_once_and_its_end_too() {
         let directory = Directory::default();
-        let mut hear = |what, cause: Option<&str>| directory.heard(what, cause.map(str::to_owned));
+        let hear = |what, cause: Option<&str>| directory.heard(what, cause.map(str::to_owned));
         assert_eq!(hear("pods", None), None);
         let words = hear("pods", Some("refused")).unwrap();
         assert!(words.starts_with("cannot be asked for pods (refused); going on without"), "{words}");

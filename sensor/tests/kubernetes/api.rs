@@ -44,6 +44,7 @@ struct State {
     history: Vec<(u64, String, Value)>,
     watches: Vec<(String, TcpStream)>,
     requests: Vec<String>,
+    tokens: Vec<String>,
     posted: Vec<Value>,
     page: usize,
 }
@@ -62,6 +63,7 @@ impl Api {
             history: Vec::new(),
             watches: Vec::new(),
             requests: Vec::new(),
+            tokens: Vec::new(),
             posted: Vec::new(),
             page: usize::MAX,
         };
@@ -152,16 +154,22 @@ impl Api {
         self.state().requests.clone()
     }
 
+    /// Who asked, by the header.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        self.state().tokens.clone()
+    }
+
     pub(crate) fn posted(&self) -> Vec<Value> {
         self.state().posted.clone()
     }
 
     fn serve(&self, mut stream: TcpStream) {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
-        while let Some((request, body)) = read(&mut reader) {
+        while let Some((request, token, body)) = read(&mut reader) {
             let mood = {
                 let mut state = self.state();
                 state.requests.push(request.clone());
+                state.tokens.push(token);
                 state.mood
             };
             let (method, target) = request.split_once(' ').unwrap();
@@ -264,11 +272,11 @@ fn forbidden(kind: &str) -> Value {
     })
 }
 
-/// A request's first line without the version, and its body; none at the end.
-fn read(reader: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
+/// A request's first line without the version, who asks, and its body; none at the end.
+fn read(reader: &mut impl BufRead) -> Option<(String, String, Vec<u8>)> {
     let mut first = String::new();
     reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
-    let mut length = 0;
+    let (mut length, mut token) = (0, String::new());
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
@@ -276,13 +284,14 @@ fn read(reader: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
                 length = value.trim().parse().unwrap()
             }
+            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => token = value.trim().to_owned(),
             Some(_) => {}
             None => break,
         }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some((first.trim_end().rsplit_once(' ')?.0.to_owned(), body))
+    Some((first.trim_end().rsplit_once(' ')?.0.to_owned(), token, body))
 }
 
 /// The other side may have gone.

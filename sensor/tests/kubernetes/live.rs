@@ -22,7 +22,7 @@ use super::{
     wait,
 };
 
-fn lab() -> Option<Lab> {
+pub(crate) fn lab() -> Option<Lab> {
     match Lab::build(LabOptions::default()) {
         Ok(lab) => Some(lab),
         Err(LabError::NotRoot) => {
@@ -34,7 +34,7 @@ fn lab() -> Option<Lab> {
 }
 
 /// An API server that only the server's namespace reaches.
-fn api(lab: &Lab, mood: Mood) -> Api {
+pub(crate) fn api(lab: &Lab, mood: Mood) -> Api {
     Api::at(lab.server().netns().enter(|| TcpListener::bind("127.0.0.1:0").unwrap()).unwrap(), mood)
 }
 
@@ -46,7 +46,7 @@ fn forge(lab: &Lab) {
     Traffic::new(lab).victim(pair, Pace { exchanges: 4, pause: Duration::from_millis(10) }).unwrap();
 }
 
-fn addresses(lab: &Lab) -> [String; 2] {
+pub(crate) fn addresses(lab: &Lab) -> [String; 2] {
     [lab.client(), lab.server()].map(|host| IpAddr::to_string(&host.address(Family::V4)))
 }
 
@@ -62,7 +62,7 @@ fn attach(lab: &Lab, api: &Api, arguments: &[&str]) -> (tempfile::TempDir, Runni
 }
 
 /// Until a finding says so, makes more of them.
-fn until(lab: &Lab, running: &Running, word: &str) -> String {
+pub(crate) fn until(lab: &Lab, running: &Running, word: &str) -> String {
     wait(word, || {
         forge(lab);
         // Each leaves a client that hangs.
@@ -99,6 +99,17 @@ fn a_finding_carries_the_pods_names() {
     assert_eq!(either(to, "ambiguous"), false);
     // Whoever is not asked to, writes nothing.
     assert!(api.posted().is_empty());
+    // And whoever asks is told how it stands.
+    let mut status = sensor(&["status"]);
+    status.stdout(Stdio::piped());
+    let mut status = Running::start(lab.server().netns(), status);
+    assert_eq!(status.end(super::child::SOON).code(), Some(0), "{}", status.stderr.text());
+    let told = status.stdout.text();
+    assert!(told.contains("names     2 pods, 1 services"), "{told}");
+    assert!(
+        told.contains(&format!("no new port but {}", api.address.port())) || told.contains("landlock no"),
+        "{told}"
+    );
     // Connections tell names too.
     let record = running.stdout.wait_for("\"type\":\"flow\"").1;
     let record: Value = serde_json::from_str(&record).unwrap();
@@ -154,7 +165,7 @@ fn a_pod_has_one_event_of_a_kind() {
 }
 
 /// Ends it as an operator would; what it said on stdout.
-fn stop(mut running: Running) -> String {
+pub(crate) fn stop(mut running: Running) -> String {
     running.signal(libc::SIGTERM);
     let status = running.end(super::child::SOON);
     assert_eq!(status.code(), Some(0), "{}", running.stderr.text());

@@ -8,6 +8,7 @@ mod api;
 mod child;
 mod live;
 mod objects;
+mod pod;
 
 use std::{
     fs,
