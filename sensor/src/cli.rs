@@ -43,7 +43,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Watch interfaces of this host.
-    Attach(Attach),
+    Attach(Box<Attach>),
     /// Read a capture through the same engine.
     Replay(Replay),
     /// List the connections that a running sensor follows.
