@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{detect::analysis::ROWS, kind::MAX_KINDS, limit::Bucket, opaque::hidden, passage::Passage};
+use crate::{detect::analysis::ROWS, kind::MAX_KINDS, limit::Bucket, opaque::hidden, passage::Passage, stray::Strays};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident, $id:literal;)*) => {
@@ -74,6 +74,16 @@ counters! {
     StrayFinNoAck, "stray_fin_noack";
     /// Of these, none of SYN, ACK, FIN and RST, as null scans send them.
     StrayNull, "stray_null";
+    /// Of these, plain resets.
+    StrayRst, "stray_rst";
+    /// Of these, plain resets that this host sent.
+    StrayRstOut, "stray_rst_out";
+    /// Resets that this host sent, of whichever kind.
+    RstOut, "rst_out";
+    /// Flows that began with a SYN-ACK: nobody was seen to ask.
+    BegunSynAck, "begun_syn_ack";
+    /// Flows that began midway, with neither SYN nor SYN-ACK.
+    BegunMidway, "begun_midway";
     /// Flows replaced after their time was over.
     EvictedExpired, "evicted_expired";
     /// Closed flows replaced under pressure.
@@ -121,6 +131,8 @@ pub struct Cpu {
     pub analysis: [u64; ROWS],
     /// Token buckets by kind.
     pub buckets: [Bucket; MAX_KINDS],
+    /// The last segments that belong to nobody.
+    pub strays: Strays,
 }
 
 /// All that one CPU has to itself.
@@ -140,6 +152,7 @@ impl Default for Cpu {
             matched: [0; MAX_KINDS],
             analysis: [0; ROWS],
             buckets: [Bucket::default(); MAX_KINDS],
+            strays: Strays::default(),
         }
     }
 }
@@ -164,7 +177,7 @@ impl Cpu {
         self.counters[counter as usize]
     }
 
-    /// Adds another CPU's counters.
+    /// Adds another CPU's counters. Its strays stay its own.
     pub fn add(&mut self, other: &Self) {
         for (sum, n) in self.counters.iter_mut().zip(&other.counters) {
             *sum += n;

@@ -116,7 +116,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             self.cpu.count_reason(reason);
             return None;
         }
-        self.count_flags(&passage.packet);
+        self.count_flags(&passage.packet, seen.hook);
         self.guard(&mut passage.packet);
         passage.hook = seen.hook as u8;
         passage.now = self.clock.coarse();
@@ -202,7 +202,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     }
 
     #[inline(always)]
-    fn count_flags(&mut self, packet: &Packet) {
+    fn count_flags(&mut self, packet: &Packet, hook: Hook) {
         self.cpu.count(Counter::Segments);
         if packet.len > 0 {
             self.cpu.count(Counter::Data);
@@ -220,6 +220,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             }
             if flags.any(TcpFlags::RST) {
                 self.cpu.count(Counter::Rst);
+                if hook as u8 == Hook::Egress as u8 {
+                    self.cpu.count(Counter::RstOut);
+                }
             }
         }
     }

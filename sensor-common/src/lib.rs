@@ -21,6 +21,7 @@ pub mod passage;
 pub mod record;
 pub mod seq;
 pub mod service;
+pub mod stray;
 pub mod table;
 pub mod time;
 pub mod track;

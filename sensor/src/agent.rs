@@ -1,6 +1,8 @@
 //! The agent: load, attach, drain, report, and leave nothing behind.
 
+mod aggregates;
 mod interfaces;
+mod kept;
 mod names;
 mod records;
 mod reload;
@@ -29,7 +31,9 @@ use tokio::{
 
 pub use wanted::{Choice, Wanted};
 
+use aggregates::Aggregates;
 use interfaces::Interfaces;
+use kept::Store;
 use names::Names;
 use records::{Parting, Records, Swept};
 use reload::Reload;
@@ -59,6 +63,7 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let wanted = Wanted::new(&options.interfaces)?;
     wanted.check(&Links::open().and_then(|links| links.all()).map_err(Failure::Loop)?)?;
     let packets = options.report.packets(None)?;
+    let mut store = Store::open(options)?;
     let observer = Observer::open(options.metrics)?;
     let cluster = options.kubernetes.wanted().then(|| Cluster::find(&options.kubernetes)).transpose()?;
     let both_directions = options.direction == cli::Direction::Both;
@@ -71,11 +76,12 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         per_connection: limits.per_connection,
         both_directions,
         ignore_vlans,
-        records: options.records,
+        records: options.records || store.is_some(),
         gtsm_ports: options.guard.ports()?,
         gtsm_hops: options.guard.hops,
         ..Options::default()
     })?;
+    agent.records = options.records;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
     {
@@ -95,12 +101,18 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         needs.read.extend(read);
     }
     agent.cluster = cluster;
-    let mut watched = Vec::new();
+    needs.write.extend(store.as_ref().map(|store| store.0.folder()));
+    let (mut watched, mut names) = (Vec::new(), Vec::new());
     for attached in agent.attach(wanted, options.mode.into())? {
         needs.clsact |= attached.is_clsact();
         warn(&format!("watching {attached}"));
         watched.push(attached.to_string());
+        names.push(attached.interface);
     }
+    if let Some(store) = &mut store {
+        store.watching(options, &names)?;
+    }
+    agent.store = store;
     agent.seal = Some(needs);
     if let Some(cause) = observer.deaf() {
         warn(&format!("sensor status will not find this sensor ({cause})"));
@@ -172,6 +184,8 @@ pub struct Agent {
     reload: Option<Reload>,
     /// Whether connections that ended are told of, too.
     records: bool,
+    /// What is kept, if anything is.
+    store: Option<Store>,
     /// What is still needed once it watches; the rest is given up. None for a process that has other things to do.
     seal: Option<Needs>,
     /// Who answers for it, if anybody may ask.
@@ -190,8 +204,8 @@ impl Agent {
     pub fn load(options: &Options) -> Result<Self, Failure> {
         let (kernel, records) = (Kernel::load(options)?, options.records);
         let (interfaces, bell, rules, reload) = Default::default();
-        let (seal, observer, cluster, board) = Default::default();
-        Ok(Self { kernel, interfaces, bell, rules, reload, records, seal, observer, cluster, board })
+        let (store, seal, observer, cluster, board) = Default::default();
+        Ok(Self { kernel, interfaces, bell, rules, reload, records, store, seal, observer, cluster, board })
     }
 
     /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
@@ -227,6 +241,9 @@ impl Agent {
         // Mapped once: its pages count as memory of the process each time.
         let table = Arc::new(self.kernel.table()?);
         let readings = self.kernel.readings(Arc::clone(&table))?;
+        let own = self.kernel.config().both_directions == 0;
+        let aggregates = Aggregates::open(self.kernel.readings(Arc::clone(&table))?, own);
+        let counters = self.kernel.readings(Arc::clone(&table))?;
         let board = Arc::clone(&self.board);
         let whose = Directory::default();
         let (sweep, drained, writer, gone) = runtime.block_on(async {
@@ -246,12 +263,18 @@ impl Agent {
             let source = Source { board: board_of, account, readings, layers, names: names_of, started };
             let observer = self.observer.take().map(|observer| observer.start(source));
             let _observing = observer.transpose().map_err(Failure::Loop)?;
-            let (sweep, swept) = Records::start(table, self.records, parting, board.clone()).map_err(Failure::Loop)?;
             let following = self.cluster.take().map(|cluster| cluster.follow(whose.clone(), warn));
             let (_following, events) = following.transpose().map_err(Failure::Loop)?.unzip();
+            let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
+            let wanted = self.records || keeper.is_some();
+            let (sweep, swept) =
+                Records::start((table, aggregates), wanted, parting, board.clone()).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
-            let reporter = reporter.with_packets(packets).with_records(self.records).with_names(whose);
+            let mut reporter = reporter.with_packets(packets).with_records(self.records).with_names(whose);
+            if let Some(keeper) = keeper {
+                reporter = reporter.with_sink(Box::new(keeper));
+            }
             let reporter = events.flatten().into_iter().fold(reporter, Reporter::with_sink);
             let writer = write((records, swept), reporter, (names, rules.clone()), failed, board.clone())
                 .map_err(Failure::Loop)?;
@@ -308,11 +331,16 @@ fn write<W: Write + Send + 'static>(
         let _failed = failed;
         while let Some(news) = runtime.block_on(next(&mut events, &mut swept)) {
             board.begin();
-            let (finding, fresh) = match &news {
-                News::Event(record) => (Event::decode(record), true),
-                News::Swept(Swept::Found(event)) => (Some(**event), false),
+            reporter.follow(monotonic(), SystemTime::now());
+            let (finding, fresh) = match news {
+                News::Event(record) => (Event::decode(&record), true),
+                News::Swept(Swept::Found(event)) => (Some(*event), false),
+                News::Swept(Swept::Read(reading)) => {
+                    reporter.read(*reading)?;
+                    (None, false)
+                }
                 News::Swept(Swept::Ended(record)) => {
-                    names.with(record.key.link, |place| reporter.record(record, place))?;
+                    names.with(record.key.link, |place| reporter.record(&record, place))?;
                     board.record();
                     (None, false)
                 }

@@ -8,6 +8,8 @@ use sensor_common::{
     kind::Kind,
 };
 
+use crate::correlate::aggregate::Aggregate;
+
 /// Names each entry as its kind is named. After `..` may stand an entry that the other fields are taken from.
 macro_rules! entries {
     ($($kind:ident: $least:ident to $most:ident, $brief:literal { $($field:ident: $text:expr,)* $(..$like:ident)? })*) => {$(
@@ -21,6 +23,7 @@ macro_rules! entries {
     )*};
 }
 
+mod aggregates;
 mod anatomy;
 mod distance;
 mod doubt;
@@ -126,6 +129,8 @@ pub fn kind(id: &str) -> Option<Kind> {
     Kind::ALL.iter().copied().find(|kind| kind.id() == id)
 }
 
+pub use aggregates::{GROUPS, Group, aggregate};
+
 /// Every piece of evidence, in the order of its table.
 pub fn pieces() -> impl Iterator<Item = Piece> {
     Evidence::ALL.iter().map(|&(bit, id, half_points)| Piece {
@@ -140,9 +145,15 @@ pub fn piece(id: &str) -> Option<Piece> {
     pieces().find(|piece| piece.id == id)
 }
 
-/// The id, of a kind or a piece, that is spelt most alike.
+/// What is to be said of an id that is a kind's, or an aggregate's.
+pub fn find(id: &str) -> Option<&'static Entry> {
+    kind(id).map(entry).or_else(|| Aggregate::of(id).map(aggregate))
+}
+
+/// The id, of a kind, an aggregate or a piece, that is spelt most alike.
 pub fn nearest(id: &str) -> &'static str {
     let ids = Kind::ALL.iter().map(|kind| kind.id()).chain(pieces().map(|piece| piece.id));
+    let ids = ids.chain(Aggregate::ALL.iter().map(|aggregate| aggregate.id()));
     let alike = |a: &&str, b: &&str| strsim::jaro_winkler(a, id).total_cmp(&strsim::jaro_winkler(b, id));
     ids.max_by(alike).unwrap_or_default()
 }

@@ -1,7 +1,10 @@
 //! The command line.
 
+mod incidents;
+mod keep;
 mod kubernetes;
 mod limits;
+mod when;
 
 use std::{
     fs::File,
@@ -17,8 +20,11 @@ use clap::{
 };
 use sensor_common::detect::Severity;
 
+pub use incidents::{From, Incidents, IncidentsVerb, Show};
+pub use keep::Keep;
 pub use kubernetes::Kubernetes;
 pub use limits::Limits;
+pub use when::When;
 
 use crate::{
     agent::Wanted,
@@ -46,6 +52,8 @@ pub enum Verb {
     Attach(Box<Attach>),
     /// Read a capture through the same engine.
     Replay(Replay),
+    /// Tell what incidents there were: what happened last night.
+    Incidents(Incidents),
     /// List the connections that a running sensor follows.
     Flows(Flows),
     /// Say what a running sensor is attached to, what it gave up, what it lost.
@@ -86,6 +94,9 @@ pub struct Attach {
     /// Tell also of each connection that ended: who, how, how much.
     #[arg(long)]
     pub records: bool,
+    /// What is kept.
+    #[command(flatten)]
+    pub keep: Keep,
     /// Keep CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON after attaching, to attach to interfaces that come later.
     #[arg(long)]
     pub keep_caps: bool,
@@ -169,6 +180,9 @@ pub struct Replay {
     /// Tell also of each connection that ended: who, how, how much. What the capture's end cuts off ends with it.
     #[arg(long)]
     pub records: bool,
+    /// Keep all of it in this database, as `sensor attach --db` does; what is in there stays.
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
     /// Ports whose peers are near.
     #[command(flatten)]
     pub guard: Guard,

@@ -115,6 +115,16 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
     Ok(resolve(&arguments, file)?)
 }
 
+/// The settings that `sensor attach` would have here without a flag.
+///
+/// # Errors
+///
+/// What is wrong with the file or a variable.
+pub fn attach() -> Result<Attach, Failure> {
+    let mut cli = parse(["sensor", VERB])?;
+    attach_of(&mut cli.verb).cloned().ok_or_else(|| Problems::from(Problem::new(VERB, "has no settings")).into())
+}
+
 /// The settings of the verbs that have any.
 fn attach_of(verb: &mut Verb) -> Option<&mut Attach> {
     match verb {

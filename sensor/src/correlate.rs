@@ -10,10 +10,11 @@ use sensor_common::detect::Severity;
 
 use crate::report::Finding;
 
+pub mod aggregate;
 mod causes;
 mod facts;
 mod subject;
-mod view;
+pub(crate) mod view;
 mod words;
 
 pub use causes::{Cause, Weighed, weigh};
@@ -82,10 +83,17 @@ impl Correlator {
         Some(View::of(&subject, facts, state))
     }
 
+    /// The id of the open incident that a finding belongs to.
+    pub fn incident(&self, finding: &Finding<'_>) -> Option<String> {
+        let subject = Subject::of(finding);
+        let facts = self.open.get(&subject).filter(|_| finding.severity >= LEAST)?;
+        Some(view::id(&subject, facts.first))
+    }
+
     /// Ends the incidents that have been quiet for [`QUIET`] at `now`, nanoseconds since the epoch: the worst first. Looks no more
-    /// than once a second.
+    /// than once a second; a clock that goes back begins a new one.
     pub fn close(&mut self, now: u64) -> Vec<Incident> {
-        if now < self.due {
+        if now < self.due && self.due - now <= 1_000_000_000 {
             return Vec::new();
         }
         self.due = now + 1_000_000_000;

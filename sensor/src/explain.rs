@@ -10,7 +10,7 @@ use sensor_common::{detect::Severity, kind::Kind};
 use serde::Serialize;
 
 use crate::{
-    catalogue::{self, Entry, FAMILIES, Piece, numbers::numbers, plain},
+    catalogue::{self, Entry, FAMILIES, GROUPS, Piece, numbers::numbers, plain},
     cli::Explain,
     failure::Failure,
     report::{Output, Paint, WIDTH, wrapped},
@@ -49,10 +49,11 @@ pub fn run(options: &Explain) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// Every id once: kinds, then the evidence that is not named like one.
+/// Every id once: kinds, aggregates, then the evidence that is not named like one.
 fn ids() -> impl Iterator<Item = &'static str> {
     let kinds = FAMILIES.iter().flat_map(|family| family.kinds).map(|kind| kind.id());
-    kinds.chain(catalogue::pieces().map(|piece| piece.id).filter(|id| catalogue::kind(id).is_none()))
+    let aggregates = GROUPS.iter().flat_map(|group| group.aggregates).map(|aggregate| aggregate.id());
+    kinds.chain(aggregates).chain(catalogue::pieces().map(|piece| piece.id).filter(|id| catalogue::kind(id).is_none()))
 }
 
 /// The terminal's width, within what reads well; 80 where it is no terminal.
@@ -69,15 +70,20 @@ struct Page {
 impl Page {
     fn list(&self, out: &mut impl Write) -> io::Result<()> {
         let widest = Kind::ALL.iter().map(|kind| kind.id().len()).max().unwrap_or_default();
-        for family in FAMILIES {
-            writeln!(out, "{}", self.paint.bold(family.title))?;
-            for &kind in family.kinds {
-                let entry = catalogue::entry(kind);
+        let mut section = |title: &str, entries: &mut dyn Iterator<Item = (&str, &Entry)>| {
+            writeln!(out, "{}", self.paint.bold(title))?;
+            for (id, entry) in entries {
                 let severity = format!("{:<RANGE$}", range(entry.severity));
-                write!(out, "  {:<widest$}  {}  ", kind.id(), self.paint.severity(entry.severity[1], severity))?;
+                write!(out, "  {id:<widest$}  {}  ", self.paint.severity(entry.severity[1], severity))?;
                 wrapped(out, entry.brief, widest + RANGE + 6, self.width)?;
             }
-            writeln!(out)?;
+            writeln!(out)
+        };
+        for family in FAMILIES {
+            section(family.title, &mut family.kinds.iter().map(|kind| (kind.id(), catalogue::entry(*kind))))?;
+        }
+        for group in GROUPS {
+            section(group.title, &mut group.aggregates.iter().map(|a| (a.id(), catalogue::aggregate(*a))))?;
         }
         writeln!(out, "{}", self.paint.bold("Evidence"))?;
         for Piece { id, points, condition } in catalogue::pieces() {
@@ -88,7 +94,7 @@ impl Page {
     }
 
     fn one(&self, out: &mut impl Write, id: &str) -> io::Result<()> {
-        let kind = catalogue::kind(id).map(catalogue::entry);
+        let kind = catalogue::find(id);
         if let Some(entry) = kind {
             let severity = range(entry.severity);
             writeln!(out, "{}  {}", self.paint.bold(id), self.paint.severity(entry.severity[1], severity))?;
@@ -170,26 +176,27 @@ struct PieceObject {
 }
 
 impl KindObject {
-    fn new(kind: Kind) -> Self {
-        let Entry { brief, severity, meaning, evidence, causes, benign, next, sources } = catalogue::entry(kind);
+    fn new(id: &str) -> Option<Self> {
+        let Entry { brief, severity, meaning, evidence, causes, benign, next, sources } = catalogue::find(id)?;
+        let numbers = catalogue::kind(id).map_or(&[][..], numbers);
         let all = |texts: &[&str]| texts.iter().map(|text| plain(text)).collect();
-        Self {
+        Some(Self {
             brief,
             severity: severity.map(Severity::name),
             meaning: plain(meaning),
             evidence: plain(evidence),
-            detail: numbers(kind).iter().map(|number| (number.name, number.meaning)).collect(),
+            detail: numbers.iter().map(|number| (number.name, number.meaning)).collect(),
             causes: all(causes),
             benign: all(benign),
             next: all(next),
             sources: all(sources),
-        }
+        })
     }
 }
 
 /// Writes the object and ends the line.
 fn object(out: &mut impl Write, id: &'static str) -> io::Result<()> {
-    let kind = catalogue::kind(id).map(KindObject::new);
+    let kind = KindObject::new(id);
     let evidence = catalogue::piece(id).map(|Piece { points, condition, .. }| PieceObject { points, condition });
     serde_json::to_writer(&mut *out, &Object { id, kind, evidence })?;
     out.write_all(b"\n")

@@ -226,7 +226,7 @@ impl Kernel {
             Some(aya::maps::Map::Array(data)) => Ok(data),
             _ => Err(KernelError::Missing(name)),
         };
-        Table::new(map("BUCKETS")?, map("FLOWS")?, map("EXTRAS")?)
+        Table::new(map("BUCKETS")?, map("FLOWS")?, map("EXTRAS")?, map("SERVICES")?)
     }
 
     /// What can be read of it from elsewhere, its table with it. To be taken before the ring is, to know that one too.

@@ -13,6 +13,7 @@ pub mod explain;
 pub mod failure;
 pub mod flows;
 pub mod host;
+pub mod incidents;
 pub mod interrupt;
 pub mod kernel;
 pub mod lab;
@@ -22,6 +23,7 @@ pub mod report;
 pub mod schema;
 pub mod seal;
 pub mod status;
+pub mod store;
 pub mod sweep;
 pub mod systemd;
 #[cfg(feature = "trace")]

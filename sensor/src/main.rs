@@ -5,7 +5,9 @@ use std::{
     process::ExitCode,
 };
 
-use sensor::{agent, cli::Verb, config, demo, doctor, explain, failure::Failure, flows, replay, schema, status};
+use sensor::{
+    agent, cli::Verb, config, demo, doctor, explain, failure::Failure, flows, incidents, replay, schema, status,
+};
 
 fn main() -> ExitCode {
     match config::parse(std::env::args_os()).and_then(|cli| run(&cli.verb)) {
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
 fn run(verb: &Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Attach(options) => agent::attach(options).map(|()| ExitCode::SUCCESS),
+        Verb::Incidents(options) => incidents::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Flows(options) => flows::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Status(options) => status::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Demo(options) => demo::run(options).map(|()| ExitCode::SUCCESS),

@@ -31,8 +31,10 @@ use crate::{
     seal::Layers,
 };
 
+pub(crate) use board::lock;
 pub use board::{BOUNDS, Board, Swept, Watched};
 pub use metrics::render;
+pub(crate) use snapshot::nanos;
 pub use snapshot::{Identity, Snapshot};
 pub use socket::{Answering, find};
 
@@ -84,7 +86,7 @@ struct Cached {
 
 impl Cached {
     fn snapshot(&self) -> Arc<Snapshot> {
-        let mut last = board::lock(&self.last);
+        let mut last = lock(&self.last);
         if let Some((taken, took, snapshot)) = &*last
             && taken.elapsed() < FRESH.max(*took * 10)
         {

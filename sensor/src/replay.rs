@@ -6,16 +6,26 @@ use std::{
     io::{self, BufWriter, Read, StdoutLock, Write},
     os::fd::AsFd,
     path::Path,
+    sync::{Arc, Mutex},
+    time::SystemTime,
 };
 
-use sensor_common::{config::Config, counters::Counter, engine::Seen, table::WAYS, wire::Slice};
+use sensor_common::{
+    config::Config,
+    counters::{Counter, Cpu},
+    engine::Seen,
+    table::WAYS,
+    wire::Slice,
+};
 
 use crate::{
     capture::{CaptureError, Frame, Reader},
     cli,
     failure::Failure,
     host::Host,
+    observe::{lock, nanos},
     report::{PacketFile, Place, Reporter, Tally, WallClock},
+    store::{Keeper, Manner, Origin, Source, Writer},
 };
 
 mod frames;
@@ -59,8 +69,19 @@ fn stdin() -> Result<File, Failure> {
 /// The engine's configuration: a table of at least so many flows, and records where they are wanted.
 fn config(options: &cli::Replay) -> Config {
     let config = Config::replay(options.flows.div_ceil(WAYS as u32).next_power_of_two() - 1);
-    if options.records { config.with_records(u32::MAX, 0) } else { config }
+    if options.records || options.db.is_some() { config.with_records(u32::MAX, 0) } else { config }
 }
+
+/// Whoever keeps what is found. It has all the time in the world, and deletes nothing: a capture is as old as it is.
+fn keeper(file: &Path, options: &cli::Replay, counted: Counted) -> Result<Keeper, Failure> {
+    let origin = Origin::Capture(options.file.display().to_string());
+    let writer = Writer::open(file, origin, nanos(SystemTime::now()))?;
+    let source: Source = Box::new(move || *lock(&counted));
+    Keeper::start(writer, Manner { patient: true, source: Some(source), ..Manner::default() }).map_err(Failure::Loop)
+}
+
+/// The counters, once the capture has been read.
+type Counted = Arc<Mutex<Option<Cpu>>>;
 
 struct Replay {
     host: Host,
@@ -73,6 +94,7 @@ struct Replay {
     segments: u64,
     /// Where flows are told of, too.
     records: Records,
+    counted: Counted,
     /// Frames of link types that are not supported, and the error for the first.
     skipped: BTreeMap<u32, u64>,
 }
@@ -82,11 +104,16 @@ impl Replay {
         let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
         let reporter = Reporter::new(out, options.report.style(), WallClock::epoch());
         let mut config = config(options);
+        let counted = Counted::default();
+        let reporter = match &options.db {
+            Some(file) => reporter.with_sink(Box::new(keeper(file, options, Arc::clone(&counted))?)),
+            None => reporter,
+        };
         config.gtsm_ports = options.guard.ports()?;
         config.gtsm_hops = options.guard.hops;
         let host = Host::new(config);
         Ok(Self {
-            records: Records::of(&host, options.records),
+            records: Records::of(&host, options.records || options.db.is_some()),
             host,
             frames: Frames::default(),
             guessed: false,
@@ -94,6 +121,7 @@ impl Replay {
             reporter: reporter.with_packets(packets).with_records(options.records),
             prompt,
             segments: 0,
+            counted,
             skipped: BTreeMap::new(),
         })
     }
@@ -120,6 +148,7 @@ impl Replay {
         self.records.finish(&self.host, &mut self.reporter)?;
         let nothing = self.host.cpu().get(Counter::Packets) == 0;
         let notes = self.notes();
+        *lock(&self.counted) = Some(*self.host.cpu());
         let tally = self.reporter.finish(self.host.cpu(), &notes)?;
         if let Some((&link, _)) = self.skipped.first_key_value()
             && nothing

@@ -3,7 +3,10 @@
 //! A person gets one line an event and, below a finding that matters, an explanation: once for each connection, and again only
 //! when it gets worse. A program gets one JSON object an event, see [`Output::Json`].
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::SystemTime,
+};
 
 use sensor_common::{
     counters::Cpu,
@@ -38,6 +41,7 @@ pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
 pub use write::{PacketFile, Written};
 
+pub(crate) use cast::address;
 pub(crate) use evidence::{hops, ms};
 pub(crate) use explain::{WIDTH, capital, paragraph};
 pub(crate) use json::SCHEMA;
@@ -46,7 +50,10 @@ pub(crate) use summary::count;
 pub(crate) use wrap::wrapped;
 
 use crate::{
-    correlate::{self, Correlator, State, View},
+    correlate::{
+        self, Correlator, State, View,
+        aggregate::{self, Aggregates, Ended, Reading},
+    },
     enrich::Directory,
 };
 use memory::Memory;
@@ -89,6 +96,7 @@ pub struct Reporter<W> {
     clock: WallClock,
     memory: Memory,
     correlator: Correlator,
+    aggregates: Aggregates,
     tally: Tally,
     packets: Option<PacketFile>,
     names: Directory,
@@ -105,6 +113,7 @@ impl<W: Write> Reporter<W> {
             clock,
             memory: Memory::default(),
             correlator: Correlator::default(),
+            aggregates: Aggregates::default(),
             tally: Tally::default(),
             packets: None,
             names: Directory::default(),
@@ -137,9 +146,9 @@ impl<W: Write> Reporter<W> {
         self
     }
 
-    /// Sets the clock anew: a live host's two clocks drift apart, and the wall's is set now and then.
-    pub fn set_clock(&mut self, clock: WallClock) {
-        self.clock = clock;
+    /// Follows a live host's two clocks: they drift apart, and stand apart once it has slept.
+    pub fn follow(&mut self, engine: u64, wall: SystemTime) {
+        self.clock = self.clock.follow(engine, wall);
     }
 
     /// From now on, tells nothing milder.
@@ -166,21 +175,29 @@ impl<W: Write> Reporter<W> {
         if !printed && event.severity() < correlate::LEAST && self.sinks.is_empty() {
             return Ok(());
         }
-        let finding = Finding::new(event, self.clock, place).named(&self.names);
+        let mut finding = Finding::new(event, self.clock, place).named(&self.names);
         let over = self.correlator.close(finding.time);
         let grown = self.correlator.add(&finding);
         over.iter().try_for_each(|incident| self.incident(&incident.closed()))?;
-        self.sinks.iter_mut().for_each(|sink| sink.finding(&finding));
+        if !self.sinks.is_empty() {
+            finding.incident = self.correlator.incident(&finding);
+            self.sinks.iter_mut().for_each(|sink| sink.finding(&finding));
+        }
         if printed {
+            if let Some(packets) = &mut self.packets {
+                packets.finding(&finding);
+            }
             self.finding(&finding)?;
         }
         grown.map_or(Ok(()), |incident| self.incident(&incident))
     }
 
-    fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
-        if let Some(packets) = &mut self.packets {
-            packets.finding(finding);
-        }
+    /// Prints a finding.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub(crate) fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
         match self.style.output {
             Output::Json => json::line(&mut self.out, finding),
             Output::Compact => self.compact(finding),
@@ -191,14 +208,14 @@ impl<W: Write> Reporter<W> {
     /// as it grows.
     fn incident(&mut self, incident: &View) -> io::Result<()> {
         self.sinks.iter_mut().for_each(|sink| sink.incident(incident));
-        if incident.connections < 2 || incident.severity < self.style.min_severity {
+        if incident.connections == 1 || incident.severity < self.style.min_severity {
             return Ok(());
         }
         let paint = self.paint();
         match (self.style.output, incident.state) {
             (Output::Json, _) => json::object_line(&mut self.out, incident),
             (Output::Compact, State::Closed) => correlate::write(&mut self.out, paint, incident),
-            (Output::Compact, _) if incident.connections < 10 => Ok(()),
+            (Output::Compact, _) if incident.connections < 10 && !incident.is_aggregate() => Ok(()),
             (Output::Compact, _) => correlate::line(&mut self.out, paint, incident.last, incident),
         }
     }
@@ -214,6 +231,7 @@ impl<W: Write> Reporter<W> {
     /// What the output says.
     pub fn record(&mut self, record: &Record, place: Place<'_>) -> io::Result<()> {
         let told = flow::Told::new(record, place, self.clock).named(&self.names);
+        self.aggregates.ended(&Ended::of(record, self.clock));
         self.sinks.iter_mut().for_each(|sink| sink.record(&told));
         if !self.records {
             return Ok(());
@@ -222,6 +240,24 @@ impl<W: Write> Reporter<W> {
             Output::Json => told.json(&mut self.out),
             Output::Compact => told.line(&mut self.out),
         }
+    }
+
+    /// Takes in what was read of the table and the counters: see [`Aggregates`].
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn read(&mut self, mut reading: Reading) -> io::Result<()> {
+        reading.time = self.clock.nanos(reading.time);
+        let told = self.aggregates.read(reading);
+        self.told_together(&told)
+    }
+
+    fn told_together(&mut self, told: &[aggregate::Incident]) -> io::Result<()> {
+        told.iter().try_for_each(|incident| {
+            self.tally.incident(incident.sign.severity);
+            self.incident(&incident.view())
+        })
     }
 
     /// What became of the findings for the packet file, if there is one.
@@ -247,6 +283,8 @@ impl<W: Write> Reporter<W> {
     pub fn finish(mut self, cpu: &Cpu, notes: &[String]) -> io::Result<Tally> {
         let over = self.correlator.finish();
         over.iter().try_for_each(|incident| self.incident(&incident.closed()))?;
+        let over = self.aggregates.finish();
+        self.told_together(&over)?;
         let kept = self.packets.iter().map(PacketFile::account).chain(self.sinks.iter().map(|sink| sink.account()));
         let notes = &notes.iter().cloned().chain(kept.flatten()).collect::<Vec<_>>();
         match self.style.output {

@@ -8,6 +8,7 @@ use crate::{
     failure::Failure,
     observe::{Answering, Identity, Snapshot, find},
     report::{Output, flow::span},
+    store::Kept,
 };
 
 /// Why there is nothing to tell.
@@ -130,6 +131,9 @@ fn write(out: &mut impl Write, snapshot: &Snapshot, uid: u32) -> io::Result<()> 
     }
     lost.extend(snapshot.written.map(|w| format!("{} findings written to the file, {} not", w.findings, w.lost)));
     section(out, "lost", &lost)?;
+    if let Some(kept) = snapshot.kept {
+        section(out, "database", &[database(kept)])?;
+    }
     section(out, "account", &snapshot.identities.iter().map(sum).collect::<Vec<_>>())?;
     let maps: u64 = snapshot.maps.iter().filter_map(|map| map.bytes).sum();
     section(out, "names", &names(snapshot))?;
@@ -200,6 +204,17 @@ fn findings(snapshot: &Snapshot) -> String {
         format!("{} {}", some.map(|one| one.count).sum::<u64>(), severity.name())
     };
     sensor_common::detect::Severity::ALL.into_iter().rev().map(of).collect::<Vec<_>>().join(", ")
+}
+
+/// What became of what was to be kept.
+fn database(kept: Kept) -> String {
+    let Kept { incidents, findings, records, counters, batches, lost, deleted, bytes, failing } = kept;
+    let rows = incidents + findings + records + counters;
+    let failing = if failing { "; it cannot be written at present" } else { "" };
+    format!(
+        "{rows} rows written in {batches} batches, {lost} lost, {deleted} deleted; {} KiB in use{failing}",
+        bytes >> 10
+    )
 }
 
 /// A sum of the account, with what is missing in it.

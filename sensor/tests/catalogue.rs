@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
-use sensor::catalogue::{self, Entry, FAMILIES, Piece, numbers::numbers};
+use sensor::{
+    catalogue::{self, Entry, FAMILIES, GROUPS, Piece, numbers::numbers},
+    correlate::aggregate::Aggregate,
+};
 use sensor_common::kind::Kind;
 
 /// Columns of a document.
@@ -15,9 +18,8 @@ fn every_kind_is_explained_and_in_one_family() {
     let listed: Vec<Kind> = FAMILIES.iter().flat_map(|family| family.kinds).copied().collect();
     assert_eq!(listed.len(), Kind::ALL.len());
     assert_eq!(listed.iter().collect::<BTreeSet<_>>().len(), listed.len(), "a kind twice");
-    for kind in listed {
-        let Entry { brief, severity, meaning, evidence, causes, benign, next, sources } = catalogue::entry(kind);
-        let id = kind.id();
+    for (id, entry) in all() {
+        let Entry { brief, severity, meaning, evidence, causes, benign, next, sources } = entry;
         assert!(severity[0] <= severity[1], "{id}");
         assert!(!brief.is_empty() && brief.len() <= 60 && !brief.ends_with('.'), "{id}: {brief}");
         for text in [meaning, evidence] {
@@ -30,6 +32,31 @@ fn every_kind_is_explained_and_in_one_family() {
     }
 }
 
+/// Every kind and every aggregate, in the order of the documents.
+fn all() -> impl Iterator<Item = (&'static str, &'static Entry)> {
+    sections().into_iter().flat_map(|(_, entries)| entries)
+}
+
+/// The same by family, or group.
+fn sections() -> Vec<(&'static str, Vec<(&'static str, &'static Entry)>)> {
+    let families = FAMILIES
+        .iter()
+        .map(|family| (family.title, family.kinds.iter().map(|kind| (kind.id(), catalogue::entry(*kind))).collect()));
+    let groups = GROUPS
+        .iter()
+        .map(|group| (group.title, group.aggregates.iter().map(|a| (a.id(), catalogue::aggregate(*a))).collect()));
+    families.chain(groups).collect()
+}
+
+#[test]
+fn every_aggregate_is_in_one_group() {
+    let listed: BTreeSet<Aggregate> = GROUPS.iter().flat_map(|group| group.aggregates).copied().collect();
+    assert_eq!(listed.len(), Aggregate::ALL.len());
+    assert_eq!(GROUPS.iter().map(|group| group.aggregates.len()).sum::<usize>(), Aggregate::ALL.len(), "one twice");
+    let ids: BTreeSet<&str> = all().map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), all().count(), "an id is a kind's and an aggregate's");
+}
+
 #[test]
 fn every_piece_has_its_condition() {
     for Piece { id, condition, .. } in catalogue::pieces() {
@@ -39,13 +66,13 @@ fn every_piece_has_its_condition() {
 
 #[test]
 fn ids_within_the_texts_exist() {
-    for kind in Kind::ALL {
-        let Entry { meaning, evidence, causes, benign, next, .. } = catalogue::entry(*kind);
+    for (id, entry) in all() {
+        let Entry { meaning, evidence, causes, benign, next, .. } = entry;
         for text in [meaning, evidence].into_iter().chain([causes, benign, next].into_iter().copied().flatten()) {
             let quoted: Vec<&str> = text.split('`').collect();
-            assert!(quoted.len() % 2 == 1, "{}: {text}", kind.id());
-            for id in quoted.iter().skip(1).step_by(2) {
-                assert!(catalogue::kind(id).is_some() || catalogue::piece(id).is_some(), "{}: {id}", kind.id());
+            assert!(quoted.len() % 2 == 1, "{id}: {text}");
+            for quoted in quoted.iter().skip(1).step_by(2) {
+                assert!(catalogue::find(quoted).is_some() || catalogue::piece(quoted).is_some(), "{id}: {quoted}");
             }
         }
     }
@@ -68,9 +95,8 @@ fn the_documents_say_what_the_catalogue_says() {
 
 fn kinds() -> String {
     let mut table = String::from("\n| kind | what it is | severity |\n|---|---|---|\n");
-    for kind in FAMILIES.iter().flat_map(|family| family.kinds) {
-        let entry = catalogue::entry(*kind);
-        writeln!(table, "| `{}` | {} | {} |", kind.id(), entry.brief, severity(entry)).unwrap();
+    for (id, entry) in all() {
+        writeln!(table, "| `{id}` | {} | {} |", entry.brief, severity(entry)).unwrap();
     }
     table
 }
@@ -86,15 +112,15 @@ fn evidence() -> String {
 
 fn explanations() -> String {
     let mut text = String::new();
-    for family in FAMILIES {
-        write!(text, "\n## {}\n", family.title).unwrap();
-        for kind in family.kinds {
-            let entry = catalogue::entry(*kind);
-            write!(text, "\n### {}\n\n", kind.id()).unwrap();
+    for (title, entries) in sections() {
+        write!(text, "\n## {title}\n").unwrap();
+        for (id, entry) in entries {
+            write!(text, "\n### {id}\n\n").unwrap();
             let mut item = |label: &str, words: &str| text.push_str(&wrapped(&format!("- **{label}.** {words}")));
             item("Meaning", entry.meaning);
             item("Evidence", entry.evidence);
-            let numbers: Vec<_> = numbers(*kind).iter().map(|n| format!("`{}`, {}", n.name, n.meaning)).collect();
+            let numbers = catalogue::kind(id).map_or(&[][..], numbers);
+            let numbers: Vec<_> = numbers.iter().map(|n| format!("`{}`, {}", n.name, n.meaning)).collect();
             if !numbers.is_empty() {
                 item("Numbers", &format!("{}.", numbers.join("; ")));
             }

@@ -13,6 +13,8 @@ use sensor::{capture::write::PcapWriter, lab::forge::TcpPacket};
 use sensor_common::{detect::Evidence, flow::TcpFlags, kind::Kind, seq::SeqNumber};
 use tempfile::TempDir;
 
+#[path = "cli/incidents.rs"]
+mod incidents;
 #[path = "cli/write.rs"]
 mod write;
 

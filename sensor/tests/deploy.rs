@@ -14,6 +14,7 @@ use sensor::{
     observe::{Identity, Snapshot, render},
     report::Written,
     seal::Layers,
+    store::Kept,
 };
 use serde_json::Value;
 
@@ -29,6 +30,7 @@ fn read(file: &str) -> String {
 fn metrics() -> (BTreeSet<String>, BTreeSet<String>) {
     let mut snapshot = Snapshot {
         written: Some(Written::default()),
+        kept: Some(Kept::default()),
         layers: Some(Layers::default()),
         identities: vec![Identity::default()],
         kubernetes: Some(Standing::default()),

@@ -3,6 +3,7 @@
 pub mod benign;
 pub mod captures;
 pub mod catalogue;
+pub mod crowd;
 pub mod document;
 pub mod live;
 pub mod pair;

@@ -91,21 +91,21 @@ fn expected(flags: TcpFlags, offset: u8, known: bool) -> Vec<Counter> {
     }
     names.push(Counter::Strays);
     let [fin, syn, rst, ack] = [TcpFlags::FIN, TcpFlags::SYN, TcpFlags::RST, TcpFlags::ACK].map(|flag| flags.any(flag));
-    names.extend(match (fin, syn, rst, ack) {
-        (_, true, true, _) => Some(Counter::StraySynRst),
-        (_, true, false, _) => Some(Counter::StraySynFin),
-        (true, false, true, _) => Some(Counter::StrayFinRst),
-        (false, false, true, _) => None,
-        (true, false, false, true) => Some(Counter::StrayFin),
-        (true, false, false, false) => Some(Counter::StrayFinNoAck),
-        (false, false, false, _) => Some(Counter::StrayNull),
+    names.push(match (fin, syn, rst, ack) {
+        (_, true, true, _) => Counter::StraySynRst,
+        (_, true, false, _) => Counter::StraySynFin,
+        (true, false, true, _) => Counter::StrayFinRst,
+        (false, false, true, _) => Counter::StrayRst,
+        (true, false, false, true) => Counter::StrayFin,
+        (true, false, false, false) => Counter::StrayFinNoAck,
+        (false, false, false, _) => Counter::StrayNull,
     });
     names
 }
 
 /// Counters that say where a frame went: those that grew since `before`.
 fn grown(before: &Cpu, now: &Cpu) -> Vec<Counter> {
-    const PLACES: [Counter; 15] = [
+    const PLACES: [Counter; 16] = [
         Counter::Segments,
         Counter::NotTcp,
         Counter::Truncated,
@@ -121,6 +121,7 @@ fn grown(before: &Cpu, now: &Cpu) -> Vec<Counter> {
         Counter::StrayFinRst,
         Counter::StrayFinNoAck,
         Counter::StrayNull,
+        Counter::StrayRst,
     ];
     PLACES.into_iter().filter(|&counter| now.get(counter) != before.get(counter)).collect()
 }

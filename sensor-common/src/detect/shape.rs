@@ -64,19 +64,19 @@ pub const fn flags(flags: TcpFlags) -> Kind {
     }
 }
 
-/// Under which name a segment is counted that belongs to no flow and opens none, beside [`Counter::Strays`]. A plain reset has none.
+/// Under which name a segment is counted that belongs to no flow and opens none, beside [`Counter::Strays`].
 #[inline(always)]
-pub const fn stray(packet: TcpFlags) -> Option<Counter> {
+pub const fn stray(packet: TcpFlags) -> Counter {
     if !packet.is_illegal() {
-        return if packet.any(TcpFlags::FIN) { Some(Counter::StrayFin) } else { None };
+        return if packet.any(TcpFlags::FIN) { Counter::StrayFin } else { Counter::StrayRst };
     }
-    Some(match flags(packet) {
+    match flags(packet) {
         Kind::FlagSynFin => Counter::StraySynFin,
         Kind::FlagSynRst => Counter::StraySynRst,
         Kind::FlagFinRst => Counter::StrayFinRst,
         Kind::FlagFinNoAck => Counter::StrayFinNoAck,
         _ => Counter::StrayNull,
-    })
+    }
 }
 
 /// Whether a flow's ends are impossible: a port is 0, or both are the same. A host may talk to itself (both ends of a simultaneous

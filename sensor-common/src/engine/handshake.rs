@@ -22,7 +22,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     pub(super) fn open(&mut self, passage: &mut Passage, at: Place) -> bool {
         let flags = passage.packet.flags;
         if flags.any(TcpFlags::RST.with(TcpFlags::FIN)) || !flags.any(TcpFlags::SYN.with(TcpFlags::ACK)) {
-            self.stray(&passage.packet);
+            self.stray(&passage.packet, passage.hook);
             return false;
         }
         let odd = shape::impossible_ends(&passage.packet);
@@ -67,6 +67,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         } else {
             track::forget(flow, 0, passage.now);
             track::forget(flow, 1, passage.now);
+            if !flags.is_syn() {
+                let answer = flags.any(TcpFlags::SYN);
+                self.cpu.count_reason(if answer { Counter::BegunSynAck } else { Counter::BegunMidway });
+            }
             if let Some(extra) = self.storage.extra(index) {
                 track::clear(extra);
             }

@@ -4,6 +4,7 @@ use super::{Engine, NOTHING, NUMBERS, Ring, Stage};
 use crate::{
     counters::Counter,
     detect::{doubt::is_due, numbers, shape},
+    event::Hook,
     flow::{Side, TcpFlags, Watch},
     kind::Kind,
     passage::{Passage, Rule},
@@ -110,11 +111,15 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
 
     /// Counts a segment that belongs to no flow and opens none.
     #[inline(always)]
-    pub(super) fn stray(&mut self, packet: &Packet) {
+    pub(super) fn stray(&mut self, packet: &Packet, hook: u8) {
         self.cpu.count(Counter::Strays);
-        if let Some(reason) = shape::stray(packet.flags) {
-            self.cpu.count_reason(reason);
+        let reason = shape::stray(packet.flags);
+        self.cpu.count_reason(reason);
+        if reason as u8 == Counter::StrayRst as u8 && hook == Hook::Egress as u8 {
+            // It answers a stray that was kept.
+            return self.cpu.count(Counter::StrayRstOut);
         }
+        self.cpu.strays.keep(packet, hook);
     }
 
     /// Marks a segment of a guarded port that has passed more routers than its peer is away.

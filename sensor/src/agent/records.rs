@@ -17,8 +17,9 @@ use sensor_common::{
 };
 use tokio::sync::mpsc;
 
-use super::monotonic;
+use super::{aggregates::Aggregates, monotonic};
 use crate::{
+    correlate::aggregate::Reading,
     kernel::Table,
     observe::{self, Board},
     sweep::{Findings, Slots as _, Sweeper},
@@ -36,6 +37,8 @@ pub(super) enum Swept {
     Ended(Record),
     /// A flow came to rest in a way that says something.
     Found(Box<Event>),
+    /// What was read for the detectors of aggregates.
+    Read(Box<Reading>),
 }
 
 /// The thread that sweeps. It ends when this is dropped or asked for its account.
@@ -80,7 +83,7 @@ impl Records {
     /// Sweeps a table whose counters are still at zero; what it finds arrives in the queue; `wanted` says
     /// whether anybody is to be told what became of the records.
     pub(super) fn start(
-        table: Arc<Table>,
+        (table, mut aggregates): (Arc<Table>, Aggregates),
         wanted: bool,
         parting: Parting,
         board: Arc<Board>,
@@ -89,7 +92,7 @@ impl Records {
         let Parting { parted, parting } = parting;
         let thread = std::thread::Builder::new()
             .name("sweep".into())
-            .spawn(move || sweep(&table, &queue, &parting, wanted, &board))?;
+            .spawn(move || sweep((&table, &mut aggregates), &queue, &parting, wanted, &board))?;
         Ok((Self { parted, thread }, swept))
     }
 
@@ -102,7 +105,7 @@ impl Records {
 }
 
 fn sweep(
-    table: &Table,
+    (table, aggregates): (&Table, &mut Aggregates),
     queue: &mpsc::Sender<Swept>,
     parting: &Receiver<Box<Event>>,
     wanted: bool,
@@ -127,6 +130,10 @@ fn sweep(
                 Ok(()) => account.told += 1,
                 Err(_) => account.lost += 1,
             }
+        }
+        if let Some(reading) = aggregates.read(table) {
+            // Counters go on: what is lost of one reading is in the next.
+            let _ = queue.try_send(Swept::Read(Box::new(reading)));
         }
         let Account { sweeper, found, told, lost, .. } = &account;
         board.sweep(observe::Swept { found: *found, told: *told, lost: *lost, known: sweeper.known() });

@@ -2,7 +2,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use sensor_common::detect::Severity;
@@ -71,7 +71,28 @@ pub enum About {
     Service {
         /// Address and port.
         server: SocketAddr,
-        /// `forged`, `cut-off`, or the kind of the findings.
+        /// `forged`, `cut-off`, or the kind of the findings, or of the aggregate.
+        topic: String,
+    },
+    /// What a source does.
+    Source {
+        /// Its address.
+        address: IpAddr,
+        /// The aggregate.
+        topic: String,
+    },
+    /// What happens between a client and a service.
+    Client {
+        /// The client's address.
+        address: IpAddr,
+        /// Address and port.
+        server: SocketAddr,
+        /// The aggregate.
+        topic: String,
+    },
+    /// The host that the sensor watches, or all that passes it.
+    Here {
+        /// The aggregate.
         topic: String,
     },
 }
@@ -144,11 +165,11 @@ pub struct View {
     pub what: String,
     /// Whom or what it is about.
     pub about: About,
-    /// Connections that are hit.
+    /// Connections that are hit; 0 for an aggregate.
     pub connections: u64,
     /// Whether there may be more of these.
     pub at_least: bool,
-    /// All findings.
+    /// All findings; for an aggregate what is counted of it: requests, segments, targets, ports.
     pub findings: u64,
     /// The same by kind.
     pub kinds: Vec<Count>,
@@ -218,6 +239,11 @@ impl View {
         (!words.is_empty()).then(|| format!("{}.", words.join(", ")))
     }
 
+    /// Whether it is of many connections together, and not of what was found of each.
+    pub const fn is_aggregate(&self) -> bool {
+        self.connections == 0
+    }
+
     /// Whom it hits, in words.
     pub(super) fn whom(&self) -> String {
         let shares = self.services.iter().map(|Share { server, established, flagged }| match established {
@@ -231,7 +257,7 @@ impl View {
 }
 
 /// Whoever is told of an incident twice knows it by this.
-fn id(subject: &Subject, first: u64) -> String {
+pub(super) fn id(subject: &Subject, first: u64) -> String {
     let mut hasher = DefaultHasher::new();
     (subject, first).hash(&mut hasher);
     format!("{:010x}", hasher.finish() >> 24)

@@ -13,10 +13,15 @@ use crate::report::{Paint, capital, count, hops, ms, paragraph, rfc3339};
 pub(crate) fn write(out: &mut impl Write, paint: Paint, incident: &View) -> io::Result<()> {
     line(out, paint, incident.last, incident)?;
     for (label, causes) in [("cause", &incident.causes), ("not", &incident.ruled_out)] {
-        let texts = causes.iter().map(|cause| format!("{}: {}.", capital(&cause.name), cause.reasons.join("; ")));
+        let texts = causes.iter().map(|cause| match &cause.reasons[..] {
+            [] => format!("{}.", capital(&cause.name)),
+            reasons => format!("{}: {}.", capital(&cause.name), reasons.join("; ")),
+        });
         list(out, paint, label, texts)?;
     }
-    paragraph(out, paint, "whom", &incident.whom())?;
+    if !incident.is_aggregate() {
+        paragraph(out, paint, "whom", &incident.whom())?;
+    }
     list(out, paint, "pods", incident.owners().into_iter())?;
     list(out, paint, "e.g.", incident.examples.iter().map(|e| format!("{} > {}, {}", e.src, e.dst, e.reference)))?;
     list(out, paint, "next", incident.next.iter().zip(1..).map(|(step, i)| format!("{i}. {step}")))?;

@@ -16,6 +16,8 @@ use sensor_common::{
     table::{Note, WAYS, Worth},
 };
 
+use zerocopy::FromBytes as _;
+
 use super::{Bytes, KernelError, Table, total};
 use crate::sweep::Slots as _;
 
@@ -88,6 +90,16 @@ impl Readings {
     /// What the kernel says.
     pub fn counters(&self) -> Result<Cpu, KernelError> {
         total(&self.cpus)
+    }
+
+    /// The counters of each CPU, with the last segments that it saw of no flow.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn each_cpu(&self) -> Result<Vec<Cpu>, KernelError> {
+        let all = self.cpus.get(&0, 0).map_err(KernelError::map)?;
+        Ok(all.iter().filter_map(|bytes| Local::read_from_bytes(&bytes.0).ok()).map(|local| local.cpu).collect())
     }
 
     /// The maps.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -13,6 +13,7 @@ use super::snapshot::nanos;
 use crate::{
     kernel::{Attached, Egress, Ingress},
     report::{Written, rfc3339},
+    store::{Kept, Shared},
     sweep::Known,
 };
 
@@ -81,6 +82,7 @@ pub struct Board {
     watched: Mutex<Vec<Watched>>,
     swept: Mutex<Swept>,
     told: Mutex<Told>,
+    kept: Mutex<Option<Arc<Shared>>>,
 }
 
 /// Interfaces that are gone and still told of.
@@ -168,6 +170,16 @@ impl Board {
         *lock(&self.swept) = swept;
     }
 
+    /// The keeper of the database, if there is one.
+    pub fn keep(&self, keeper: Option<Arc<Shared>>) {
+        *lock(&self.kept) = keeper;
+    }
+
+    /// What became of what was to be kept.
+    pub fn kept(&self) -> Option<Kept> {
+        lock(&self.kept).as_ref().map(|shared| shared.kept())
+    }
+
     /// The interfaces.
     pub fn watched(&self) -> Vec<Watched> {
         lock(&self.watched).clone()
@@ -185,6 +197,6 @@ impl Board {
 }
 
 /// What is behind a lock, whatever became of those who held it: numbers do not break halfway.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

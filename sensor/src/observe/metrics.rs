@@ -10,7 +10,7 @@ use super::{
     exposition::{Text, Type},
     snapshot::Snapshot,
 };
-use crate::catalogue;
+use crate::{catalogue, store::Kept};
 
 /// Families made of the kernel program's counters: name, help, label, and each value of the label with the counter's name.
 type Family = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
@@ -164,6 +164,9 @@ fn losses(text: &mut Text, snapshot: &Snapshot) {
         text.family("sensor_write_lost", Type::Counter, "Findings that the file of --write lacks.")
             .add(&[], written.lost);
     }
+    if let Some(kept) = &snapshot.kept {
+        database(text, kept);
+    }
     let mut family = text.family(
         "sensor_account_difference",
         Type::Gauge,
@@ -172,6 +175,25 @@ fn losses(text: &mut Text, snapshot: &Snapshot) {
     for identity in &snapshot.identities {
         family.add(&[("sum", &identity.name)], identity.difference);
     }
+}
+
+/// What became of what was to be kept.
+fn database(text: &mut Text, kept: &Kept) {
+    text.family("sensor_db_rows", Type::Counter, "Rows written to the database of --db.")
+        .add(&[("table", "incident")], kept.incidents)
+        .add(&[("table", "finding")], kept.findings)
+        .add(&[("table", "record")], kept.records)
+        .add(&[("table", "counters")], kept.counters);
+    for (name, help, value) in [
+        ("sensor_db_batches", "Transactions of the database.", kept.batches),
+        ("sensor_db_lost", "Rows that the database lacks.", kept.lost),
+        ("sensor_db_deleted", "Rows deleted from the database, for their age or for room.", kept.deleted),
+    ] {
+        text.family(name, Type::Counter, help).add(&[], value);
+    }
+    text.family("sensor_db_bytes", Type::Gauge, "Bytes of the database that are in use.").add(&[], kept.bytes);
+    text.family("sensor_db_failing", Type::Gauge, "1 while the database cannot be written.")
+        .add(&[], u8::from(kept.failing));
 }
 
 /// What there is at the moment.

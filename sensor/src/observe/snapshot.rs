@@ -77,6 +77,8 @@ pub struct Snapshot {
     pub kubernetes: Option<Standing>,
     /// What became of findings for the file of `--write`.
     pub written: Option<crate::report::Written>,
+    /// What became of what was to be kept in a database.
+    pub kept: Option<crate::store::Kept>,
     /// From segment to report.
     pub latency: Latency,
     /// What must add up.
@@ -297,6 +299,7 @@ impl Snapshot {
                 missed: swept.known.missed(&cpu),
             },
             written: told.written,
+            kept: source.board.kept(),
             latency: Latency { counts: told.latency.counts.into(), sum: told.latency.sum.as_secs_f64() },
             programs: source.readings.programs().into_iter().map(program).collect(),
             maps: source.readings.maps().iter().map(map).collect(),
@@ -387,6 +390,6 @@ impl Process {
 }
 
 /// Nanoseconds since the epoch.
-pub(super) fn nanos(time: SystemTime) -> u64 {
+pub(crate) fn nanos(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use sensor_common::{event::Event, record::Record};
 
 use crate::{
+    correlate::aggregate::Lookout,
     host::Host,
     report::{Place, Reporter},
     sweep::{Findings, Slots, Sweeper},
@@ -16,6 +17,7 @@ const ROUND: u64 = 1_000_000_000;
 /// The sweep of a replay.
 pub(super) struct Records {
     sweeper: Sweeper,
+    lookout: Lookout,
     next: u64,
     latest: u64,
     rest: Findings,
@@ -29,7 +31,16 @@ pub(super) struct Records {
 impl Records {
     pub(super) fn of(host: &Host, wanted: bool) -> Self {
         let sweeper = Sweeper::new(host.buckets(), host.cpu());
-        Self { sweeper, next: 0, latest: 0, rest: Findings::default(), found: 0, ended: Vec::new(), wanted }
+        Self {
+            sweeper,
+            lookout: Lookout::default(),
+            next: 0,
+            latest: 0,
+            rest: Findings::default(),
+            found: 0,
+            ended: Vec::new(),
+            wanted,
+        }
     }
 
     /// Sweeps once a second, before what happens at `time`. A clock that goes back begins a new second.
@@ -41,7 +52,8 @@ impl Records {
         }
         self.next = time + ROUND;
         self.sweeper.sweep(host, time, &mut self.rest, &mut self.ended);
-        self.tell(reporter)
+        self.tell(reporter)?;
+        self.look(host, reporter)
     }
 
     /// Takes over a flow that gave way.
@@ -52,7 +64,13 @@ impl Records {
     /// Tells of all that is left.
     pub(super) fn finish<W: Write>(&mut self, host: &Host, reporter: &mut Reporter<W>) -> io::Result<()> {
         self.sweeper.finish(host, self.latest, &mut self.rest, &mut self.ended);
-        self.tell(reporter)
+        self.tell(reporter)?;
+        self.look(host, reporter)
+    }
+
+    /// Reads what shows in many connections together.
+    fn look<W: Write>(&mut self, host: &Host, reporter: &mut Reporter<W>) -> io::Result<()> {
+        reporter.read(self.lookout.look(self.latest, [host.cpu()], host.services().iter().copied(), host))
     }
 
     /// What was found beside the engine's account, and what is missing, if anything is.

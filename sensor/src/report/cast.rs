@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use sensor_common::flow::{Head, Key, Side};
+use sensor_common::flow::{Head, Key, Side, Words};
 
 /// Both ends of a flow by name.
 #[derive(Clone, Copy, Debug)]
@@ -13,13 +13,14 @@ pub struct Cast {
 }
 
 impl Cast {
-    pub(super) fn of(head: &Head) -> Self {
+    pub(crate) fn of(head: &Head) -> Self {
         Self::of_key(&head.key, head.client(), head.local())
     }
 
     /// The same from its parts.
-    pub(super) fn of_key(key: &Key, client: Option<Side>, local: Option<Side>) -> Self {
-        let ends = [Side::A, Side::B].map(|side| SocketAddr::new(address(key, side), key.port(side)));
+    pub(crate) fn of_key(key: &Key, client: Option<Side>, local: Option<Side>) -> Self {
+        let ends = [Side::A, Side::B]
+            .map(|side| SocketAddr::new(address(key.addr(side), key.link.ip_version()), key.port(side)));
         Self { ends, client, local }
     }
 
@@ -84,9 +85,9 @@ impl Cast {
     }
 }
 
-fn address(key: &Key, side: Side) -> IpAddr {
-    let words = key.addr(side);
-    if key.link.ip_version() == 4 {
+/// An address from a key's words.
+pub(crate) fn address(words: &Words, version: u8) -> IpAddr {
+    if version == 4 {
         return Ipv4Addr::from(words[3]).into();
     }
     let [a, b, c, d] = words.map(u128::from);

@@ -113,6 +113,8 @@ pub struct Finding<'a> {
     pub rows: Vec<Row>,
     /// Whom source and destination belonged to, where that is known.
     pub who: Ends,
+    /// The id of its incident, where it has one.
+    pub incident: Option<String>,
 }
 
 impl<'a> Finding<'a> {
@@ -168,6 +170,7 @@ impl<'a> Finding<'a> {
             steady,
             rows,
             who: Ends::default(),
+            incident: None,
         }
     }
 

@@ -120,6 +120,11 @@ impl<'a> Told<'a> {
         self.record
     }
 
+    /// Its last segment, in nanoseconds since the epoch.
+    pub fn time(&self) -> u64 {
+        self.clock.nanos(self.record.last)
+    }
+
     /// Both ends, who asked first.
     pub fn ends(&self) -> [SocketAddr; 2] {
         [self.client(), self.record.server].map(|side| self.cast.end(side))

@@ -30,18 +30,22 @@ const TABLE: [Counter; 5] = [
     Counter::ServiceOverflow,
 ];
 
-/// Findings by severity and kind, as they came by, whether or not they were printed.
+/// Findings by severity and kind, as they came by, whether or not they were printed; and the worst of many connections together.
 #[derive(Clone, Debug, Default)]
-pub struct Tally(BTreeMap<(Severity, Kind), u64>);
+pub struct Tally(BTreeMap<(Severity, Kind), u64>, Option<Severity>);
 
 impl Tally {
     pub(super) fn add(&mut self, severity: Severity, kind: Kind) {
         *self.0.entry((severity, kind)).or_default() += 1;
     }
 
-    /// The most severe finding so far.
+    pub(super) fn incident(&mut self, severity: Severity) {
+        self.1 = self.1.max(Some(severity));
+    }
+
+    /// The most severe finding, or aggregate, so far.
     pub fn worst(&self) -> Option<Severity> {
-        self.0.last_key_value().map(|((severity, _), _)| *severity)
+        self.0.last_key_value().map(|((severity, _), _)| *severity).max(self.1)
     }
 
     /// Findings of one severity.

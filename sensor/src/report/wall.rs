@@ -4,6 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
+/// Nanoseconds by which clocks may differ.
+const APART: u128 = 10_000_000;
+
 /// Maps the engine's time to nanoseconds since the epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct WallClock {
@@ -20,6 +23,13 @@ impl WallClock {
     pub fn matching(engine: u64, wall: SystemTime) -> Self {
         let wall = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128);
         Self { offset: wall - i128::from(engine) }
+    }
+
+    /// The same, unless the clocks have come apart: then times are told by the wall's of now. What is read one after the other differs a
+    /// little each time, and times that jitter are out of order.
+    pub fn follow(self, engine: u64, wall: SystemTime) -> Self {
+        let now = Self::matching(engine, wall);
+        if now.offset.abs_diff(self.offset) > APART { now } else { self }
     }
 
     /// Nanoseconds since the epoch; clamped to what can be told.
@@ -60,6 +70,11 @@ mod tests {
     fn the_live_clock_keeps_its_distance() {
         let clock = WallClock::matching(5_000, UNIX_EPOCH + Duration::from_nanos(1_005_000));
         assert_eq!(clock.nanos(6_000), 1_006_000);
+        // Read a little later, and after an hour's sleep, in which the engine's clock stood still.
+        let wall = |nanos| UNIX_EPOCH + Duration::from_nanos(nanos);
+        assert_eq!(clock.follow(7_000, wall(1_008_500)).nanos(7_000), 1_007_000);
+        let hour = 3_600_000_000_000;
+        assert_eq!(clock.follow(7_000, wall(hour + 1_007_000)).nanos(7_000), hour + 1_007_000);
         assert_eq!(WallClock::epoch().nanos(7), 7);
     }
 }

@@ -90,7 +90,7 @@ impl PacketFile {
     }
 
     /// Writes a finding's segments, or counts it as lost.
-    pub(super) fn finding(&mut self, finding: &Finding<'_>) {
+    pub(crate) fn finding(&mut self, finding: &Finding<'_>) {
         let frames: Vec<Frame> =
             frame::frames(finding).into_iter().filter(|f| f.own || !self.seen.has(finding, &f.row)).collect();
         let described = self.interfaces.len();
@@ -159,7 +159,7 @@ impl PacketFile {
     }
 
     /// What became of the findings, for the summary.
-    pub(super) fn account(&self) -> Vec<String> {
+    pub(crate) fn account(&self) -> Vec<String> {
         let Written { findings, segments, lost } = self.written;
         let (findings, segments) = (count(findings, "finding"), count(segments, "segment"));
         let mut lines = vec![format!("write: {findings}, {segments} in {}", self.name)];

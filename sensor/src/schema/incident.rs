@@ -3,9 +3,12 @@
 use sensor_common::detect::Severity;
 use serde_json::{Value, json};
 
-use super::{integer, list, names, object, one_of, or_null};
+use super::{address, integer, list, names, object, one_of, or_null};
 use crate::{
-    correlate::{Cause, State},
+    correlate::{
+        Cause, State,
+        aggregate::{Aggregate, Alternative},
+    },
     report::SCHEMA,
 };
 
@@ -28,9 +31,15 @@ pub(super) fn schema() -> Value {
             ("last", time("The latest, UTC.")),
             ("what", text("What is going on, in a line.")),
             ("about", about()),
-            ("connections", integer("Those that are hit.", 64)),
+            ("connections", integer("Those that are hit; 0 where many connections together are meant.", 64)),
             ("at_least", json!({ "type": "boolean", "description": "Whether there may be more of these." })),
-            ("findings", integer("All findings.", 64)),
+            (
+                "findings",
+                integer(
+                    "All findings; of many connections together what is counted: requests, segments, targets, ports.",
+                    64,
+                ),
+            ),
             (
                 "kinds",
                 list(object("Findings by kind.", &[("kind", text("Its id.")), ("findings", integer("How many.", 64))])),
@@ -86,17 +95,42 @@ fn about() -> Value {
         &[
             ("of", json!({ "const": "service" })),
             ("server", json!({ "type": "string", "description": "Address and port." })),
-            ("topic", json!({ "type": "string", "description": "`forged`, `cut-off`, or a kind of finding." })),
+            (
+                "topic",
+                json!({ "type": "string", "description": "`forged`, `cut-off`, a kind of finding, or an aggregate." }),
+            ),
         ],
     );
-    json!({ "description": "Whom or what it is about.", "oneOf": [device, service] })
+    let topic = || ("topic", one_of("What was found.", Aggregate::ALL.iter().map(|aggregate| aggregate.id())));
+    let source = object(
+        "What a source does.",
+        &[("of", json!({ "const": "source" })), ("address", address("Its own.")), topic()],
+    );
+    let client = object(
+        "What happens between a client and a service.",
+        &[
+            ("of", json!({ "const": "client" })),
+            ("address", address("The client's.")),
+            ("server", json!({ "type": "string", "description": "Address and port." })),
+            topic(),
+        ],
+    );
+    let here = object("All that passes the sensor.", &[("of", json!({ "const": "here" })), topic()]);
+    json!({ "description": "Whom or what it is about.", "oneOf": [device, service, source, client, here] })
+}
+
+/// Causes of what was found, aggregates, and what those are not.
+fn causes() -> impl Iterator<Item = &'static str> {
+    let aggregates = Aggregate::ALL.iter().map(|aggregate| aggregate.id());
+    let instead = Alternative::ALL.iter().map(|alternative| alternative.id());
+    Cause::ALL.map(Cause::id).into_iter().chain(aggregates).chain(instead)
 }
 
 fn reasoned(description: &str) -> Value {
     object(
         description,
         &[
-            ("cause", one_of("Its id.", Cause::ALL.map(Cause::id))),
+            ("cause", one_of("Its id.", causes())),
             ("name", json!({ "type": "string", "description": "In a few words." })),
             ("points", integer("How much speaks for it.", 64)),
             ("reasons", list(json!({ "type": "string", "description": "Why, or why not." }))),

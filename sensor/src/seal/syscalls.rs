@@ -19,6 +19,8 @@ pub(super) struct Scope {
     pub(super) netlink: bool,
     /// Connections are made later; Landlock says where to.
     pub(super) connect: bool,
+    /// Files are made, written and removed.
+    pub(super) files: bool,
 }
 
 /// Allowed whatever their arguments.
@@ -90,6 +92,27 @@ const FREE: &[c_long] = &[
     libc::SYS_setsockopt,
     // Judged by the filter before this one, by which its caller falls back to `clone`.
     libc::SYS_clone3,
+];
+
+/// What a database needs beside: to write at a place, to lock, to make, look for and remove its journals.
+const FILES: &[c_long] = &[
+    libc::SYS_openat,
+    libc::SYS_pwrite64,
+    libc::SYS_flock,
+    libc::SYS_fchmod,
+    libc::SYS_fchown,
+    libc::SYS_faccessat,
+    libc::SYS_unlinkat,
+    libc::SYS_readlinkat,
+    libc::SYS_getcwd,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_access,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_unlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
 ];
 
 /// Older ways to ask for the same, which some C libraries take.
@@ -172,6 +195,10 @@ fn allowed(scope: Scope) -> Result<Rules, seccompiler::BackendError> {
     if scope.netlink {
         // Without a condition: whatever the arguments.
         rules.extend([libc::SYS_socket, libc::SYS_bind, libc::SYS_ioctl].map(|call| (call, Vec::new())));
+    }
+    if scope.files {
+        // Landlock says where.
+        rules.extend(FILES.iter().map(|call| (*call, Vec::new())));
     }
     if scope.hot_plug {
         rules.insert(libc::SYS_bpf, Vec::new());

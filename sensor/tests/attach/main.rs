@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod aggregates;
 mod child;
 mod config;
 mod demo;
@@ -11,6 +12,7 @@ mod flows;
 mod hooks;
 mod hotplug;
 mod limits;
+mod memory;
 mod observe;
 mod output;
 mod privilege;

@@ -1,0 +1,196 @@
+//! Floods of what belongs to no connection, and this host's own resets.
+//!
+//! How many there are the counters say exactly; from whom, the last 64 of each CPU and the table's lone segments.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use sensor_common::{counters::Counter, detect::Severity, flow::TcpFlags};
+
+use super::{
+    About, Aggregate, Alternative, Not, Sign,
+    flood::percent,
+    meter::Meter,
+    reading::{Reading, Span},
+};
+
+/// Seconds after the sensor's start in which connections from before look like strays.
+const SETTLING: f64 = 10.0;
+/// Seconds that this host's resets must surge: a service that restarts is back sooner.
+const RESTART: f64 = 10.0;
+/// Sources that are named.
+const NAMED: usize = 16;
+
+/// Looks for floods of strays.
+#[derive(Debug)]
+pub(super) struct Strays {
+    rst_in: Meter,
+    fin: Meter,
+    ack: Meter,
+    syn_ack: Meter,
+    rst_out: Meter,
+    /// Seconds since the start.
+    age: f64,
+}
+
+impl Default for Strays {
+    fn default() -> Self {
+        Self {
+            rst_in: Meter::new(100.0, 10.0),
+            fin: Meter::new(200.0, 10.0),
+            ack: Meter::new(1000.0, 10.0),
+            syn_ack: Meter::new(200.0, 10.0),
+            rst_out: Meter::new(100.0, 10.0),
+            age: 0.0,
+        }
+    }
+}
+
+impl Strays {
+    /// What goes on at `now`. `explained`: somebody floods or scans, which this host's resets answer.
+    pub(super) fn signs(&mut self, now: &Reading, span: &Span, explained: bool) -> Vec<Sign> {
+        self.age += span.seconds;
+        let seconds = span.seconds;
+        // A table that gives up live connections makes their segments strays.
+        let settling = self.age < SETTLING || span.n(Counter::TableFull) > 0;
+        let resets_in = span.n(Counter::StrayRst).saturating_sub(span.n(Counter::StrayRstOut));
+        let fins = span.n(Counter::StrayFin) + span.n(Counter::StrayFinNoAck);
+        let midway = span.n(Counter::BegunMidway);
+        let answers = span.n(Counter::BegunSynAck);
+        let met = span.n(Counter::FlowsEstablished);
+
+        let rst_in = self.rst_in.add(resets_in as f64, seconds);
+        let fin = self.fin.add(fins as f64, seconds);
+        let ack = self.ack.add(midway as f64, seconds).filter(|_| met * 2 < midway);
+        let syn_ack = self.syn_ack.add(answers as f64, seconds).filter(|_| met * 2 < answers);
+        let rst_out = self.rst_out.add(span.n(Counter::RstOut) as f64, seconds);
+        let rst_out = rst_out.filter(|(_, lasted)| *lasted >= RESTART - 0.5 && !explained);
+
+        let strays = |flag: TcpFlags| {
+            let of = move |s: &&super::Astray| s.flags.any(flag) && !s.outgoing;
+            now.strays.iter().filter(of).map(|stray| (stray.from.ip(), stray.to.to_string()))
+        };
+        let lone = |syn_ack| {
+            let of = move |m: &&super::sample::Midway| m.syn_ack == syn_ack && !m.outgoing;
+            now.sample.midway.iter().filter(of).map(|m| (m.from.ip(), m.to.to_string()))
+        };
+        let mut signs = Vec::new();
+        let mut tell = |kind,
+                        what: &str,
+                        found: Option<(f64, f64)>,
+                        n: u64,
+                        meter: &Meter,
+                        who: Who,
+                        not: &[(Alternative, &str)]| {
+            let Some((rate, lasted)) = found.filter(|_| !settling) else { return };
+            let severity = if kind == Aggregate::RstOutSurge { Severity::Warn } else { worth(rate) };
+            let headline = format!("{rate:.0} {what} a second for {lasted:.0} s{}", who.to());
+            let mut sign = Sign::new(kind, About::Here, severity, headline);
+            sign.amount = n;
+            sign.reasons.push(format!("{:.0} a second were usual", meter.usual()));
+            sign.reasons.extend(who.words());
+            sign.ruled_out = not.iter().map(|(what, reason)| Not::a(*what, *reason)).collect();
+            sign.peers = who.peers();
+            signs.push(sign);
+        };
+        let gone = (Alternative::FromBefore, "neither was just now");
+        tell(
+            Aggregate::RstFloodIn,
+            "resets that belong to no connection",
+            rst_in,
+            resets_in,
+            &self.rst_in,
+            Who::of(strays(TcpFlags::RST)),
+            &[gone, (Alternative::Restart, "a peer's resets belong to connections that the sensor knows")],
+        );
+        tell(
+            Aggregate::FinFlood,
+            "FINs that belong to no connection",
+            fin,
+            fins,
+            &self.fin,
+            Who::of(strays(TcpFlags::FIN)),
+            &[gone],
+        );
+        tell(
+            Aggregate::AckFlood,
+            "acknowledgments that belong to no connection",
+            ack,
+            midway,
+            &self.ack,
+            Who::of(lone(false)),
+            &[gone, (Alternative::Moved, "theirs go on in both directions")],
+        );
+        tell(
+            Aggregate::SynAckFlood,
+            "SYN-ACKs that nobody asked for",
+            syn_ack,
+            answers,
+            &self.syn_ack,
+            Who::of(lone(true)),
+            &[(Alternative::OtherWay, "what they ask for would come about")],
+        );
+        let refused = now.sample.requests.iter().filter(|r| r.answer == super::sample::Answer::Refused && !r.outgoing);
+        let refused = refused.map(|r| (r.client.ip(), r.server.to_string()));
+        tell(
+            Aggregate::RstOutSurge,
+            "resets that this host sends",
+            rst_out,
+            span.n(Counter::RstOut),
+            &self.rst_out,
+            Who::of(refused.chain(lone(false))),
+            &[(Alternative::Provoked, "none is on"), (Alternative::Restart, "it would be over by now")],
+        );
+        signs
+    }
+}
+
+/// How much to care for so many a second.
+fn worth(rate: f64) -> Severity {
+    if rate >= 10_000.0 { Severity::Alert } else { Severity::Warn }
+}
+
+/// Who sends, to whom, as far as was sampled.
+#[derive(Default)]
+struct Who {
+    sources: BTreeMap<IpAddr, usize>,
+    targets: BTreeMap<String, usize>,
+    n: usize,
+}
+
+impl Who {
+    fn of(pairs: impl Iterator<Item = (IpAddr, String)>) -> Self {
+        let mut who = Self::default();
+        for (source, target) in pairs {
+            *who.sources.entry(source).or_default() += 1;
+            *who.targets.entry(target).or_default() += 1;
+            who.n += 1;
+        }
+        who
+    }
+
+    /// The one that has more than half.
+    fn most<T: Clone>(&self, of: &BTreeMap<T, usize>) -> Option<(T, f64)> {
+        let (one, n) = of.iter().max_by_key(|(_, n)| **n)?;
+        (n * 2 > self.n).then(|| (one.clone(), *n as f64 / self.n as f64))
+    }
+
+    fn to(&self) -> String {
+        self.most(&self.targets).map_or_else(String::new, |(target, _)| format!(", at {target}"))
+    }
+
+    fn words(&self) -> Vec<String> {
+        if self.n == 0 {
+            return Vec::new();
+        }
+        vec![match self.most(&self.sources) {
+            Some((source, share)) => format!("{} of {} sampled ones: {source}", percent(share), self.n),
+            None => format!("{} sampled ones have {} sources", self.n, self.sources.len()),
+        }]
+    }
+
+    fn peers(&self) -> Vec<IpAddr> {
+        let mut sources: Vec<_> = self.sources.iter().collect();
+        sources.sort_by_key(|(source, n)| (std::cmp::Reverse(**n), **source));
+        sources.into_iter().take(NAMED).map(|(source, _)| *source).collect()
+    }
+}
