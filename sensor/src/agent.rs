@@ -12,6 +12,7 @@ mod wanted;
 use std::{
     future::Future,
     io::{self, BufWriter, Write},
+    path::Path,
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime},
@@ -49,6 +50,7 @@ use crate::{
     report::{PacketFile, Reporter, Style, WallClock},
     seal::{Needs, seal},
     systemd::Manager,
+    tail,
 };
 
 /// How long the reader of stdout may take to let the last lines go.
@@ -121,6 +123,7 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         warn(&format!("metrics at http://{address}/metrics"));
     }
     agent.observer = Some(observer);
+    agent.tail = listen(options.socket.as_deref())?;
     // Before the agent gives up its rights, as all that opens something.
     let manager = Manager::find();
     manager.ready(&format!("watching {}", watched.join("; ")));
@@ -133,6 +136,15 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         }
         manager.stopping();
     })
+}
+
+/// The socket of `sensor tail`. One that was asked for must be there; without the usual one it goes on, and says so.
+fn listen(asked: Option<&Path>) -> Result<Option<tail::Server>, Failure> {
+    match asked {
+        Some(path) if path == Path::new("none") => Ok(None),
+        Some(path) => tail::Server::open(path).map(Some).map_err(|error| Failure::Other(Box::new(error))),
+        None => Ok(tail::Server::open(Path::new(tail::DEFAULT)).map_err(|error| warn(&error.to_string())).ok()),
+    }
 }
 
 /// Completes after `duration`, if there is one.
@@ -192,6 +204,8 @@ pub struct Agent {
     observer: Option<Observer>,
     /// Who tells names of addresses, if anybody does.
     cluster: Option<Cluster>,
+    /// Whom it also tells, if anybody may follow.
+    tail: Option<tail::Server>,
     board: Arc<Board>,
 }
 
@@ -204,8 +218,8 @@ impl Agent {
     pub fn load(options: &Options) -> Result<Self, Failure> {
         let (kernel, records) = (Kernel::load(options)?, options.records);
         let (interfaces, bell, rules, reload) = Default::default();
-        let (store, seal, observer, cluster, board) = Default::default();
-        Ok(Self { kernel, interfaces, bell, rules, reload, records, store, seal, observer, cluster, board })
+        let (store, seal, observer, cluster, tail, board) = Default::default();
+        Ok(Self { kernel, interfaces, bell, rules, reload, records, store, seal, observer, cluster, tail, board })
     }
 
     /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
@@ -245,8 +259,8 @@ impl Agent {
         let aggregates = Aggregates::open(self.kernel.readings(Arc::clone(&table))?, own);
         let counters = self.kernel.readings(Arc::clone(&table))?;
         let board = Arc::clone(&self.board);
-        let whose = Directory::default();
-        let (sweep, drained, writer, gone) = runtime.block_on(async {
+        let (whose, feed) = (Directory::default(), tail::Feed::default());
+        let (sweep, drained, writer, gone, serving) = runtime.block_on(async {
             let parting = Parting::default();
             let (mut drain, records) = Drain::new(self.kernel.events()?, parting.parted()).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
@@ -258,9 +272,15 @@ impl Agent {
                 warn(&missing);
             }
             let layers = sealed.as_ref().map(|sealed| sealed.layers.clone());
-            let names_of = self.cluster.is_some().then(|| whose.clone());
-            let (board_of, account, started) = (board.clone(), drain.account(), SystemTime::now());
-            let source = Source { board: board_of, account, readings, layers, names: names_of, started };
+            let source = Source {
+                board: board.clone(),
+                account: drain.account(),
+                readings,
+                layers,
+                names: self.cluster.is_some().then(|| whose.clone()),
+                started: SystemTime::now(),
+                feed: self.tail.is_some().then(|| feed.clone()),
+            };
             let observer = self.observer.take().map(|observer| observer.start(source));
             let _observing = observer.transpose().map_err(Failure::Loop)?;
             let following = self.cluster.take().map(|cluster| cluster.follow(whose.clone(), warn));
@@ -275,7 +295,14 @@ impl Agent {
             if let Some(keeper) = keeper {
                 reporter = reporter.with_sink(Box::new(keeper));
             }
-            let reporter = events.flatten().into_iter().fold(reporter, Reporter::with_sink);
+            if let Some(events) = events.flatten() {
+                reporter = reporter.with_sink(events);
+            }
+            let serving =
+                self.tail.take().map(|server| server.start(feed.clone())).transpose().map_err(Failure::Loop)?;
+            if serving.is_some() {
+                reporter = reporter.with_sink(Box::new(feed));
+            }
             let writer = write((records, swept), reporter, (names, rules.clone()), failed, board.clone())
                 .map_err(Failure::Loop)?;
             let mut gone = None;
@@ -287,7 +314,7 @@ impl Agent {
             }
             self.kernel.detach();
             drain.empty();
-            Ok::<_, Failure>((sweep, drain.drained(), writer, gone))
+            Ok::<_, Failure>((sweep, drain.drained(), writer, gone, serving))
         })?;
         let swept = sweep.end();
         let counters = self.kernel.counters()?;
@@ -296,6 +323,7 @@ impl Agent {
         notes.extend(rules.account());
         let reporter = finished(writer, &notes)??;
         reporter.finish(&counters, &notes)?;
+        drop(serving);
         gone.map_or(Ok(()), |interface| Err(KernelError::Gone { interface }.into()))
     }
 

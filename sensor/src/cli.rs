@@ -1,35 +1,34 @@
 //! The command line.
 
+mod form;
 mod incidents;
 mod keep;
 mod kubernetes;
 mod limits;
+mod tail;
 mod when;
 
-use std::{
-    fs::File,
-    io,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-};
+use std::{fs::File, net::SocketAddr, path::PathBuf};
 
-use anstream::{AutoStream, ColorChoice};
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use sensor_common::detect::Severity;
 
+pub use form::{Color, Dedup, Listing};
 pub use incidents::{From, Incidents, IncidentsVerb, Show};
 pub use keep::Keep;
 pub use kubernetes::Kubernetes;
 pub use limits::Limits;
+pub use tail::Tail;
 pub use when::When;
 
 use crate::{
     agent::Wanted,
     config::{DEFAULT_FILE, Loaded},
     failure::Failure,
+    filter::{Ends, Filter},
     replay::Net,
     report::{Output, PacketFile, Style},
 };
@@ -56,6 +55,8 @@ pub enum Verb {
     Incidents(Incidents),
     /// List the connections that a running sensor follows.
     Flows(Flows),
+    /// Tell what a running sensor found, and finds.
+    Tail(Tail),
     /// Say what a running sensor is attached to, what it gave up, what it lost.
     Status(Status),
     /// Show a forged reset being caught, in a network of its own.
@@ -100,6 +101,9 @@ pub struct Attach {
     /// Keep CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON after attaching, to attach to interfaces that come later.
     #[arg(long)]
     pub keep_caps: bool,
+    /// Where `sensor tail` finds this sensor: a socket for its user and group [default: /run/sensor/tail.sock, where it can be made]. `none` for no socket.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
     /// Serve metrics (OpenMetrics) and health there: /metrics, /livez, /readyz, /startupz. Without an address: 127.0.0.1:9464.
     #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = METRICS)]
     pub metrics: Option<SocketAddr>,
@@ -186,6 +190,9 @@ pub struct Replay {
     /// Ports whose peers are near.
     #[command(flatten)]
     pub guard: Guard,
+    /// Tell of these only.
+    #[command(flatten)]
+    pub filter: Filter,
     /// How to report.
     #[command(flatten)]
     pub report: Report,
@@ -197,12 +204,9 @@ pub struct Flows {
     /// Tell of those that end, from now on, instead of those that live.
     #[arg(long)]
     pub closed: bool,
-    /// Only those of this address, on either side.
-    #[arg(long, value_name = "ADDR")]
-    pub ip: Option<IpAddr>,
-    /// Only those of this port, on either side.
-    #[arg(long, value_name = "PORT")]
-    pub port: Option<u16>,
+    /// Only those.
+    #[command(flatten)]
+    pub ends: Ends,
     /// The sensor that runs as this process [default: the one that was started last].
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
@@ -210,8 +214,8 @@ pub struct Flows {
     #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
     pub limit: usize,
     /// `compact` is for people, `json` is one object a line.
-    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
-    pub output: Output,
+    #[arg(short, long, value_enum, default_value_t = Listing::Compact)]
+    pub output: Listing,
 }
 
 /// Say what the sensors of this network namespace are attached to, what they gave up, what they lost. As their user, or root.
@@ -221,8 +225,8 @@ pub struct Status {
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
     /// `compact` is for people, `json` is one object a sensor, one a line.
-    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
-    pub output: Output,
+    #[arg(short, long, value_enum, default_value_t = Listing::Compact)]
+    pub output: Listing,
 }
 
 /// Show a forged reset being caught, in a network of its own.
@@ -240,8 +244,8 @@ pub struct Explain {
     #[arg(value_name = "KIND")]
     pub id: Option<String>,
     /// `compact` is for people; `json` is one object an id, one a line.
-    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
-    pub output: Output,
+    #[arg(short, long, value_enum, default_value_t = Listing::Compact)]
+    pub output: Listing,
     /// When to colour; `auto` also heeds NO_COLOR.
     #[arg(long, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -250,15 +254,18 @@ pub struct Explain {
 /// How to report.
 #[derive(Clone, Debug, Args)]
 pub struct Report {
-    /// `compact` is for people, its summary on stdout; `json` is one object a line, the summary on stderr.
-    #[arg(short, long, value_enum, default_value_t = Output::Compact)]
+    /// `compact` and `wide` are for people, their summary on stdout; the others are one object a line, the summary on stderr. Of several the last one holds.
+    #[arg(short, long, value_enum, default_value_t = Output::Compact, overrides_with = "output")]
     pub output: Output,
-    /// Tell nothing milder [default: notice; info with `--output json`].
+    /// Tell nothing milder [default: notice; info where programs read].
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
     pub min_severity: Option<Severity>,
     /// Keep the recorded segments of each finding that is told (see `--min-severity`) in a pcapng file, for Wireshark: headers only, the finding as a comment. A file that is there is overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub write: Option<PathBuf>,
+    /// Tell findings that are like many others once in a while, and say how many there were: where people read, or always, or never.
+    #[arg(long, value_enum, default_value_t = Dedup::Auto)]
+    pub dedup: Dedup,
     /// Count segments as Wireshark's `tcp.analysis` does, in the summary.
     #[arg(long)]
     pub analysis: bool,
@@ -270,9 +277,22 @@ pub struct Report {
 impl Report {
     /// The style, for a report on stdout.
     pub fn style(&self) -> Style {
-        let mild = if self.output == Output::Json { Severity::Info } else { Severity::Notice };
+        let mild = if self.output.is_for_people() { Severity::Notice } else { Severity::Info };
         let min_severity = self.min_severity.unwrap_or(mild);
-        Style { output: self.output, min_severity, color: self.color.wanted(), analysis: self.analysis }
+        Style {
+            output: self.output,
+            min_severity,
+            color: self.color.wanted(),
+            analysis: self.analysis,
+            dedup: self.dedup.wanted(self.output),
+        }
+    }
+
+    /// The same where some are asked for: a kind or a severity that is asked for is told, however mild.
+    pub fn style_of(&self, filter: &Filter) -> Style {
+        let style = self.style();
+        let least = filter.least().filter(|_| self.min_severity.is_none());
+        Style { min_severity: least.map_or(style.min_severity, |least| least.min(style.min_severity)), ..style }
     }
 
     /// Opens the file of `--write`, if one is asked for; not if it is `input`.
@@ -331,28 +351,6 @@ pub enum Direction {
     In,
     /// Both directions: a mirror port.
     Both,
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR says otherwise.
-    Auto,
-    /// Also in files and pipes.
-    Always,
-    /// Not at all.
-    Never,
-}
-
-impl Color {
-    /// Whether to colour what goes to stdout.
-    pub fn wanted(self) -> bool {
-        match self {
-            Self::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
-            Self::Always => true,
-            Self::Never => false,
-        }
-    }
 }
 
 /// Where metrics are served if no address is named: for this host alone.

@@ -12,6 +12,7 @@ mod verbs;
 
 use std::{
     ffi::OsString,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -25,6 +26,7 @@ pub use verbs::{changed, run};
 use crate::{
     cli::{Attach, Cli, ConfigVerb, Verb},
     failure::Failure,
+    report::lines_shown,
 };
 use file::ConfigFile;
 use layer::Entry;
@@ -108,7 +110,8 @@ pub struct Setting {
 /// What is wrong with the file or a variable.
 pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Cli, Failure> {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-    let mut cli = read(command(), &arguments).unwrap_or_else(|error| error.format(&mut command()).exit());
+    let mut cli =
+        read(command(), &arguments).unwrap_or_else(|error| misused(&error.format(&mut command()), &arguments));
     let Some(attach) = attach_of(&mut cli.verb) else { return Ok(cli) };
     let named = attach.config.clone().or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from));
     let file = named.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()));
@@ -123,6 +126,16 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
 pub fn attach() -> Result<Attach, Failure> {
     let mut cli = parse(["sensor", VERB])?;
     attach_of(&mut cli.verb).cloned().ok_or_else(|| Problems::from(Problem::new(VERB, "has no settings")).into())
+}
+
+/// Says why the command line cannot be taken, or what was asked of it, and ends. What was written there may steer a terminal.
+fn misused(error: &clap::Error, arguments: &[OsString]) -> ! {
+    if !arguments.iter().any(|argument| argument.to_string_lossy().contains(char::is_control)) {
+        error.exit();
+    }
+    // Nobody may be listening there.
+    let _ = writeln!(io::stderr(), "{}", lines_shown(error.render().to_string().trim_end()));
+    std::process::exit(error.exit_code())
 }
 
 /// The settings of the verbs that have any.

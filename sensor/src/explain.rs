@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use crate::{
     catalogue::{self, Entry, FAMILIES, GROUPS, Piece, numbers::numbers, plain},
-    cli::Explain,
+    cli::{Explain, Listing},
     failure::Failure,
-    report::{Output, Paint, WIDTH, wrapped},
+    report::{Paint, WIDTH, wrapped},
 };
 
 /// Columns of a page's labels, of the longest range of severities, and of points.
@@ -30,8 +30,8 @@ pub fn run(options: &Explain) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let page = Page { paint: Paint { on: options.color.wanted() }, width: width() };
     match (&options.id, options.output) {
-        (None, Output::Compact) => page.list(&mut out)?,
-        (None, Output::Json) => {
+        (None, Listing::Compact) => page.list(&mut out)?,
+        (None, Listing::Json) => {
             for id in ids() {
                 object(&mut out, id)?;
             }
@@ -41,8 +41,8 @@ pub fn run(options: &Explain) -> Result<(), Failure> {
                 return Err(Failure::UnknownId { id: id.clone(), nearest: catalogue::nearest(id) });
             };
             match output {
-                Output::Compact => page.one(&mut out, id)?,
-                Output::Json => object(&mut out, id)?,
+                Listing::Compact => page.one(&mut out, id)?,
+                Listing::Json => object(&mut out, id)?,
             }
         }
     }

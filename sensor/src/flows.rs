@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, BufWriter, Write},
-    net::SocketAddr,
     time::{Duration, SystemTime},
 };
 
@@ -14,12 +13,12 @@ use sensor_common::{
 
 use crate::{
     agent::monotonic,
-    cli,
+    cli::{self, Listing},
     failure::Failure,
     interrupt,
     kernel::Running,
     report::{
-        Output, Place, WallClock,
+        Place, WallClock,
         flow::{Told, losses, rtt, span},
     },
     sweep::{Slots, Sweeper, patience},
@@ -50,23 +49,17 @@ fn clock() -> WallClock {
     WallClock::matching(monotonic(), SystemTime::now())
 }
 
-/// Whether it was asked for.
-fn wanted(options: &cli::Flows, ends: [SocketAddr; 2]) -> bool {
-    options.ip.is_none_or(|ip| ends.iter().any(|end| end.ip() == ip))
-        && options.port.is_none_or(|port| ends.iter().any(|end| end.port() == port))
-}
-
 /// Lists the connections that live, the latest first.
 fn list(running: &Running, options: &cli::Flows) -> Result<(), Failure> {
     let (now, clock) = (monotonic(), clock());
     let all = live(running.table(), now);
     let mut told: Vec<_> = all.iter().map(|record| Told::new(record, Place::default(), clock)).collect();
-    told.retain(|told| wanted(options, told.ends()));
+    told.retain(|told| options.ends.fits(told.ends()));
     let out = &mut BufWriter::new(io::stdout().lock());
     let shown = &told[..told.len().min(options.limit)];
     match options.output {
-        Output::Json => shown.iter().try_for_each(|told| told.json(out))?,
-        Output::Compact => {
+        Listing::Json => shown.iter().try_for_each(|told| told.json(out))?,
+        Listing::Compact => {
             let rows: Vec<_> = shown.iter().map(|told| row(told, now)).collect();
             align(out, &rows)?;
             writeln!(out, "{} of {} connections", shown.len(), told.len())?;
@@ -172,11 +165,11 @@ fn follow(running: &Running, options: &cli::Flows) -> Result<(), Failure> {
         sweeper.sweep(running.table(), monotonic(), &mut (), &mut ended);
         for record in ended.drain(..) {
             let told = Told::new(&record, Place::default(), clock);
-            if shown < options.limit && wanted(options, told.ends()) {
+            if shown < options.limit && options.ends.fits(told.ends()) {
                 shown += 1;
                 match options.output {
-                    Output::Json => told.json(out)?,
-                    Output::Compact => told.line(out)?,
+                    Listing::Json => told.json(out)?,
+                    Listing::Compact => told.line(out)?,
                 }
             }
         }

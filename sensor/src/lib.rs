@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod enrich;
 pub mod explain;
 pub mod failure;
+pub mod filter;
 pub mod flows;
 pub mod host;
 pub mod incidents;
@@ -26,5 +27,6 @@ pub mod status;
 pub mod store;
 pub mod sweep;
 pub mod systemd;
+pub mod tail;
 #[cfg(feature = "trace")]
 mod trace;

@@ -6,7 +6,8 @@ use std::{
 };
 
 use sensor::{
-    agent, cli::Verb, config, demo, doctor, explain, failure::Failure, flows, incidents, replay, schema, status,
+    agent, cli::Verb, config, demo, doctor, explain, failure::Failure, flows, incidents, replay, report::lines_shown,
+    schema, status, tail,
 };
 
 fn main() -> ExitCode {
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             // Not `eprintln!`, which panics where nobody listens.
-            let _ = writeln!(io::stderr(), "sensor: {failure}");
+            let _ = writeln!(io::stderr(), "sensor: {}", lines_shown(&failure.to_string()));
             ExitCode::from(2)
         }
     }
@@ -26,6 +27,7 @@ fn run(verb: &Verb) -> Result<ExitCode, Failure> {
         Verb::Attach(options) => agent::attach(options).map(|()| ExitCode::SUCCESS),
         Verb::Incidents(options) => incidents::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Flows(options) => flows::run(options).map(|()| ExitCode::SUCCESS),
+        Verb::Tail(options) => tail::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Status(options) => status::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Demo(options) => demo::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Explain(options) => explain::run(options).map(|()| ExitCode::SUCCESS),

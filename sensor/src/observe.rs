@@ -29,6 +29,7 @@ use crate::{
     failure::Failure,
     kernel::{Account, Readings},
     seal::Layers,
+    tail::Feed,
 };
 
 pub(crate) use board::lock;
@@ -56,6 +57,8 @@ pub struct Source {
     pub names: Option<Directory>,
     /// When the agent began to watch.
     pub started: SystemTime,
+    /// Whom others follow, if they may.
+    pub feed: Option<Feed>,
 }
 
 /// Who asked, and what became of it.

@@ -102,7 +102,7 @@ struct Replay {
 impl Replay {
     fn new(options: &cli::Replay, packets: Option<PacketFile>, prompt: bool) -> Result<Self, Failure> {
         let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        let reporter = Reporter::new(out, options.report.style(), WallClock::epoch());
+        let reporter = Reporter::new(out, options.report.style_of(&options.filter), WallClock::epoch());
         let mut config = config(options);
         let counted = Counted::default();
         let reporter = match &options.db {
@@ -118,7 +118,7 @@ impl Replay {
             frames: Frames::default(),
             guessed: false,
             local: options.local.clone(),
-            reporter: reporter.with_packets(packets).with_records(options.records),
+            reporter: reporter.with_packets(packets).with_records(options.records).with_filter(options.filter.clone()),
             prompt,
             segments: 0,
             counted,

@@ -17,6 +17,8 @@ use sensor_common::{
 
 mod cast;
 mod compact;
+mod ecs;
+mod eve;
 mod evidence;
 mod explain;
 mod finding;
@@ -24,6 +26,9 @@ pub mod flow;
 pub(crate) mod json;
 mod memory;
 mod paint;
+mod repeats;
+mod shown;
+mod siem;
 mod sink;
 mod story;
 mod summary;
@@ -31,11 +36,13 @@ mod summary;
 mod tests;
 mod timeouts;
 mod wall;
+mod wide;
 mod wrap;
 mod write;
 
 pub use cast::Cast;
 pub use finding::{Distance, Finding, Mark, Row};
+pub use shown::lines_shown;
 pub use sink::Sink;
 pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
@@ -46,6 +53,7 @@ pub(crate) use evidence::{hops, ms};
 pub(crate) use explain::{WIDTH, capital, paragraph};
 pub(crate) use json::SCHEMA;
 pub(crate) use paint::Paint;
+pub(crate) use shown::shown;
 pub(crate) use summary::count;
 pub(crate) use wrap::wrapped;
 
@@ -55,16 +63,31 @@ use crate::{
         aggregate::{self, Aggregates, Ended, Reading},
     },
     enrich::Directory,
+    filter::{Filter, Traits},
 };
 use memory::Memory;
+use repeats::Repeats;
 
 /// In which form events are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Output {
     /// One line an event, an explanation where it matters, a summary at the end.
     Compact,
+    /// The line with more columns, and no explanation.
+    Wide,
     /// One JSON object an event; the summary goes to stderr.
     Json,
+    /// Suricata's EVE: `anomaly` and `flow`.
+    Eve,
+    /// Elastic Common Schema.
+    Ecs,
+}
+
+impl Output {
+    /// Whether a person reads it, not a program.
+    pub const fn is_for_people(self) -> bool {
+        matches!(self, Self::Compact | Self::Wide)
+    }
 }
 
 /// How to report.
@@ -78,6 +101,8 @@ pub struct Style {
     pub color: bool,
     /// Whether the summary has Wireshark's rows.
     pub analysis: bool,
+    /// Whether findings like many others are told once in a while only.
+    pub dedup: bool,
 }
 
 /// Where an event was seen.
@@ -98,6 +123,10 @@ pub struct Reporter<W> {
     correlator: Correlator,
     aggregates: Aggregates,
     tally: Tally,
+    filter: Filter,
+    /// Findings, and records and incidents, that the filter leaves out.
+    unfit: [u64; 2],
+    repeats: Repeats,
     packets: Option<PacketFile>,
     names: Directory,
     records: bool,
@@ -115,6 +144,9 @@ impl<W: Write> Reporter<W> {
             correlator: Correlator::default(),
             aggregates: Aggregates::default(),
             tally: Tally::default(),
+            filter: Filter::default(),
+            unfit: [0; 2],
+            repeats: Repeats::default(),
             packets: None,
             names: Directory::default(),
             records: false,
@@ -134,6 +166,12 @@ impl<W: Write> Reporter<W> {
         self
     }
 
+    /// Tells nobody of what does not fit.
+    pub fn with_filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
     /// Whether it tells of connections that ended, too.
     pub fn with_records(mut self, records: bool) -> Self {
         self.records = records;
@@ -144,6 +182,11 @@ impl<W: Write> Reporter<W> {
     pub fn with_sink(mut self, sink: Box<dyn Sink>) -> Self {
         self.sinks.push(sink);
         self
+    }
+
+    /// Sets the clock anew.
+    pub fn set_clock(&mut self, clock: WallClock) {
+        self.clock = clock;
     }
 
     /// Follows a live host's two clocks: they drift apart, and stand apart once it has slept.
@@ -169,13 +212,12 @@ impl<W: Write> Reporter<W> {
     ///
     /// What the output says.
     pub fn event(&mut self, event: &Event, place: Place<'_>) -> io::Result<()> {
-        let Some(kind) = event.kind() else { return Ok(()) };
-        self.tally.add(event.severity(), kind);
         let printed = event.severity() >= self.style.min_severity;
-        if !printed && event.severity() < correlate::LEAST && self.sinks.is_empty() {
+        if !printed && event.severity() < correlate::LEAST && self.sinks.is_empty() && self.filter.is_empty() {
+            self.count(event);
             return Ok(());
         }
-        let mut finding = Finding::new(event, self.clock, place).named(&self.names);
+        let Some(mut finding) = self.wanted(event, place) else { return Ok(()) };
         let over = self.correlator.close(finding.time);
         let grown = self.correlator.add(&finding);
         over.iter().try_for_each(|incident| self.incident(&incident.closed()))?;
@@ -184,12 +226,21 @@ impl<W: Write> Reporter<W> {
             self.sinks.iter_mut().for_each(|sink| sink.finding(&finding));
         }
         if printed {
-            if let Some(packets) = &mut self.packets {
-                packets.finding(&finding);
-            }
             self.finding(&finding)?;
         }
         grown.map_or(Ok(()), |incident| self.incident(&incident))
+    }
+
+    /// The finding that an event is, counted, if it is one and fits.
+    fn wanted<'a>(&mut self, event: &'a Event, place: Place<'a>) -> Option<Finding<'a>> {
+        event.kind()?;
+        let finding = Finding::new(event, self.clock, place).named(&self.names);
+        if !self.filter.is_empty() && !self.filter.fits(&Traits::of(&finding)) {
+            self.unfit[0] += 1;
+            return None;
+        }
+        self.count(event);
+        Some(finding)
     }
 
     /// Prints a finding.
@@ -198,25 +249,66 @@ impl<W: Write> Reporter<W> {
     ///
     /// What the output says.
     pub(crate) fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
+        if let Some(packets) = &mut self.packets {
+            packets.finding(finding);
+        }
+        let like_it = if self.style.dedup { self.repeats.tell(finding) } else { Some(0) };
+        let Some(like_it) = like_it else { return Ok(()) };
+        let more = if like_it == 0 { String::new() } else { format!("({like_it} more like it not told)") };
+        let paint = self.paint();
         match self.style.output {
+            Output::Compact => self.compact(finding, more),
+            Output::Wide => wide::line(&mut self.out, paint, finding, &more),
             Output::Json => json::line(&mut self.out, finding),
-            Output::Compact => self.compact(finding),
+            Output::Eve => eve::finding(&mut self.out, finding),
+            Output::Ecs => ecs::finding(&mut self.out, finding),
         }
     }
 
-    /// Tells of an incident where it is more than one connection's: of that one all has been said. A line for a person as long
-    /// as it grows.
-    fn incident(&mut self, incident: &View) -> io::Result<()> {
+    /// Tells what another report has found, correlated and handed on.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn relay(&mut self, event: &Event, place: Place<'_>) -> io::Result<()> {
+        match self.wanted(event, place) {
+            Some(finding) if finding.severity >= self.style.min_severity => self.finding(&finding),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is milder is not told.
+    pub fn least(&self) -> Severity {
+        self.style.min_severity
+    }
+
+    /// Whether an incident is told: where it is more than one connection's, since of that one all has been said.
+    pub fn tells(&self, incident: &View) -> bool {
+        incident.connections != 1 && incident.severity >= self.style.min_severity
+    }
+
+    /// Tells of an incident. A line for a person as long as it grows.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn incident(&mut self, incident: &View) -> io::Result<()> {
         self.sinks.iter_mut().for_each(|sink| sink.incident(incident));
-        if incident.connections == 1 || incident.severity < self.style.min_severity {
+        if !self.tells(incident) {
             return Ok(());
         }
         let paint = self.paint();
         match (self.style.output, incident.state) {
             (Output::Json, _) => json::object_line(&mut self.out, incident),
+            (Output::Eve, _) => eve::incident(&mut self.out, incident),
+            (Output::Ecs, _) => ecs::incident(&mut self.out, incident),
             (Output::Compact, State::Closed) => correlate::write(&mut self.out, paint, incident),
-            (Output::Compact, _) if incident.connections < 10 && !incident.is_aggregate() => Ok(()),
-            (Output::Compact, _) => correlate::line(&mut self.out, paint, incident.last, incident),
+            (Output::Compact | Output::Wide, state)
+                if state != State::Closed && incident.connections < 10 && !incident.is_aggregate() =>
+            {
+                Ok(())
+            }
+            (Output::Compact | Output::Wide, _) => correlate::line(&mut self.out, paint, incident.last, incident),
         }
     }
 
@@ -232,13 +324,20 @@ impl<W: Write> Reporter<W> {
     pub fn record(&mut self, record: &Record, place: Place<'_>) -> io::Result<()> {
         let told = flow::Told::new(record, place, self.clock).named(&self.names);
         self.aggregates.ended(&Ended::of(record, self.clock));
+        if !self.filter.is_empty() && !self.filter.fits(&Traits::of_record(&told)) {
+            self.unfit[1] += u64::from(self.records);
+            return Ok(());
+        }
         self.sinks.iter_mut().for_each(|sink| sink.record(&told));
         if !self.records {
             return Ok(());
         }
         match self.style.output {
-            Output::Json => told.json(&mut self.out),
             Output::Compact => told.line(&mut self.out),
+            Output::Wide => told.line_with(&mut self.out, &wide::record(&told)),
+            Output::Json => told.json(&mut self.out),
+            Output::Eve => eve::record(&mut self.out, &told),
+            Output::Ecs => ecs::record(&mut self.out, &told),
         }
     }
 
@@ -286,26 +385,32 @@ impl<W: Write> Reporter<W> {
         let over = self.aggregates.finish();
         self.told_together(&over)?;
         let kept = self.packets.iter().map(PacketFile::account).chain(self.sinks.iter().map(|sink| sink.account()));
-        let notes = &notes.iter().cloned().chain(kept.flatten()).collect::<Vec<_>>();
-        match self.style.output {
-            Output::Json => {
-                self.out.flush()?;
-                // Nobody may be listening there.
-                let _ = summary::write(&mut io::stderr().lock(), &self.tally, cpu, self.style.analysis, notes);
-            }
-            Output::Compact => {
-                summary::write(&mut self.out, &self.tally, cpu, self.style.analysis, notes)?;
-                self.out.flush()?;
-            }
+        let notes = &notes.iter().cloned().chain(self.left_out()).chain(kept.flatten()).collect::<Vec<_>>();
+        if self.style.output.is_for_people() {
+            summary::write(&mut self.out, &self.tally, cpu, self.style.analysis, notes)?;
+            self.out.flush()?;
+        } else {
+            self.out.flush()?;
+            // Nobody may be listening there.
+            let _ = summary::write(&mut io::stderr().lock(), &self.tally, cpu, self.style.analysis, notes);
         }
         Ok(self.tally)
     }
 
-    fn compact(&mut self, finding: &Finding<'_>) -> io::Result<()> {
+    /// What was not told, and why.
+    pub fn left_out(&self) -> impl Iterator<Item = String> {
+        let [findings, others] = self.unfit;
+        let unfit = (findings + others > 0)
+            .then(|| format!("filter: {} and {} did not fit", count(findings, "finding"), count(others, "record")));
+        self.repeats.account().into_iter().chain(unfit)
+    }
+
+    fn compact(&mut self, finding: &Finding<'_>, more: String) -> io::Result<()> {
         let paint = self.paint();
+        let with = |text: String| if more.is_empty() { text } else { format!("{text}  {more}") };
         let out = &mut self.out;
         let Some(told) = self.memory.told(finding) else {
-            compact::line(out, paint, finding, "")?;
+            compact::line(out, paint, finding, &more)?;
             if finding.matters() {
                 self.memory.tell(finding);
                 explain::block(out, paint, finding)?;
@@ -314,14 +419,14 @@ impl<W: Write> Reporter<W> {
         };
         if finding.confirms() && finding.kind != told.kind {
             let sure = if finding.confidence == Confidence::Proven { "proven" } else { "confirmed" };
-            let more = format!("upgraded to {sure}: {} of {}", told.kind.id(), told.reference);
-            return compact::line(out, paint, finding, &more);
+            let upgraded = format!("upgraded to {sure}: {} of {}", told.kind.id(), told.reference);
+            return compact::line(out, paint, finding, &with(upgraded));
         }
         if finding.matters() && finding.severity > told.severity {
-            compact::line(out, paint, finding, &format!("worse than {}", told.reference))?;
+            compact::line(out, paint, finding, &with(format!("worse than {}", told.reference)))?;
             self.memory.tell(finding);
             return explain::block(out, paint, finding);
         }
-        compact::line(out, paint, finding, &format!("see {}", told.reference))
+        compact::line(out, paint, finding, &with(format!("see {}", told.reference)))
     }
 }

@@ -58,6 +58,7 @@ pub fn schema() -> Value {
                 "flow_id",
                 json!({ "type": "string", "pattern": "^[0-9a-f]{16}$", "description": "The connection within this run." }),
             ),
+            ("community_id", community_id()),
             ("interface", or_null(json!({ "type": "string", "description": "Where it was seen." }))),
             ("hook", one_of("In which direction.", numbered(Hook::from_u8).map(hook))),
             ("frame", or_null(integer("Number in a capture.", 64))),
@@ -162,6 +163,7 @@ fn flow() -> Value {
                     &[("mild", integer("Below warn.", 8)), ("severe", integer("From warn up.", 8))],
                 ),
             ),
+            ("community_id", community_id()),
             ("kubernetes", names::ends("client", "server")),
         ],
     )
@@ -248,6 +250,11 @@ fn address(description: &str) -> Value {
 fn flags() -> Value {
     let names = FLAGS.map(|(_, name)| name).join("|");
     json!({ "type": "string", "pattern": format!("^(({names})(,({names}))*)?$"), "description": "By name, with commas." })
+}
+
+fn community_id() -> Value {
+    let text = "The connection as Zeek, Suricata and others name it; place and time are no part of it.";
+    or_null(json!({ "type": "string", "pattern": "^1:[A-Za-z0-9+/]{27}=$", "description": text }))
 }
 
 fn or_null(field: Value) -> Value {

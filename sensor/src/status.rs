@@ -3,11 +3,11 @@
 use std::io::{self, BufWriter, Write};
 
 use crate::{
-    cli,
+    cli::{self, Listing},
     enrich::Standing,
     failure::Failure,
     observe::{Answering, Identity, Snapshot, find},
-    report::{Output, flow::span},
+    report::{flow::span, shown},
     store::Kept,
 };
 
@@ -50,11 +50,11 @@ pub fn run(options: &cli::Status) -> Result<(), Failure> {
         // Within a container it may know itself by another number.
         snapshot.pid = pid;
         match options.output {
-            Output::Json => {
+            Listing::Json => {
                 serde_json::to_writer(&mut *out, &snapshot).map_err(io::Error::from)?;
                 writeln!(out)?;
             }
-            Output::Compact => {
+            Listing::Compact => {
                 if told > 0 {
                     writeln!(out)?;
                 }
@@ -81,12 +81,6 @@ fn section(out: &mut impl Write, heading: &str, lines: &[String]) -> io::Result<
         writeln!(out, "  {:<10}{}", if i == 0 { heading } else { "" }, shown(line))?;
     }
     Ok(())
-}
-
-/// What a terminal may be shown: an interface may have any name.
-fn shown(text: &str) -> String {
-    let show = |c| if matches!(c, '"' | '\'' | '\\') { String::from(c) } else { c.escape_debug().to_string() };
-    text.chars().map(show).collect()
 }
 
 fn write(out: &mut impl Write, snapshot: &Snapshot, uid: u32) -> io::Result<()> {
@@ -130,6 +124,9 @@ fn write(out: &mut impl Write, snapshot: &Snapshot, uid: u32) -> io::Result<()> 
         lost.push(format!("{} records told, {skipped} skipped, {} missed", sweep.records, sweep.missed));
     }
     lost.extend(snapshot.written.map(|w| format!("{} findings written to the file, {} not", w.findings, w.lost)));
+    lost.extend(snapshot.tail.map(|tail| {
+        format!("{} readers of sensor tail, {} let go for being slow, who lost {}", tail.readers, tail.slow, tail.lost)
+    }));
     section(out, "lost", &lost)?;
     if let Some(kept) = snapshot.kept {
         section(out, "database", &[database(kept)])?;

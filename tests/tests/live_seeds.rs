@@ -204,7 +204,8 @@ fn a_half_open_entry_is_told_and_ecn_is_cleared() {
 
 /// A finding as a person reads it.
 fn told(event: &Event) -> String {
-    let style = Style { output: Output::Compact, min_severity: Severity::Info, color: false, analysis: false };
+    let style =
+        Style { output: Output::Compact, min_severity: Severity::Info, color: false, analysis: false, dedup: false };
     let mut text = Vec::new();
     let mut reporter = Reporter::new(&mut text, style, WallClock::epoch());
     reporter.event(event, Place::default()).expect("a report");

@@ -11,7 +11,8 @@ use tests::{
 fn told(name: &str, seat: Seat) -> String {
     let case = catalogue::all().find(|case| case.name == name).expect("a scenario of that name");
     let outcome = (case.build)(Scenario::v4()).seat(seat).run();
-    let style = Style { output: Output::Compact, min_severity: Severity::Info, color: false, analysis: false };
+    let style =
+        Style { output: Output::Compact, min_severity: Severity::Info, color: false, analysis: false, dedup: false };
     let mut out = Vec::new();
     let mut reporter = Reporter::new(&mut out, style, WallClock::epoch());
     for (_, event) in &outcome.findings {

@@ -50,7 +50,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    pub(super) fn of(finding: &Finding<'_>) -> Self {
+    pub(crate) fn of(finding: &Finding<'_>) -> Self {
         if !finding.elsewhere() {
             return Self::Service(finding.cast.end(finding.event.flow.head.server()), Topic::of(finding.kind));
         }

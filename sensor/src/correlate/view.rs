@@ -97,6 +97,32 @@ pub enum About {
     },
 }
 
+impl About {
+    /// Where it is seen, if that is one interface.
+    pub fn interface(&self) -> Option<&str> {
+        match self {
+            Self::Device { interface, .. } => interface.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The service, if it is about one.
+    pub const fn server(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Service { server, .. } | Self::Client { server, .. } => Some(*server),
+            _ => None,
+        }
+    }
+
+    /// Who does it, if that is known by address.
+    pub const fn source(&self) -> Option<IpAddr> {
+        match self {
+            Self::Source { address, .. } | Self::Client { address, .. } => Some(*address),
+            _ => None,
+        }
+    }
+}
+
 /// What may be behind it, or is ruled out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reasoned {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Constant, Facts, Subject, View};
-use crate::report::{Paint, capital, count, hops, ms, paragraph, rfc3339};
+use crate::report::{Paint, capital, count, hops, ms, paragraph, rfc3339, shown};
 
 /// Writes the block: what, why, why not, whom, an example, what next.
 ///
@@ -29,7 +29,7 @@ pub(crate) fn write(out: &mut impl Write, paint: Paint, incident: &View) -> io::
 }
 
 fn list(out: &mut impl Write, paint: Paint, label: &str, texts: impl Iterator<Item = String>) -> io::Result<()> {
-    texts.enumerate().try_for_each(|(i, text)| paragraph(out, paint, if i == 0 { label } else { "" }, &text))
+    texts.enumerate().try_for_each(|(i, text)| paragraph(out, paint, if i == 0 { label } else { "" }, &shown(&text)))
 }
 
 /// A line of the report; `time` in nanoseconds since the epoch.
@@ -40,6 +40,8 @@ fn list(out: &mut impl Write, paint: Paint, label: &str, texts: impl Iterator<It
 pub(crate) fn line(out: &mut impl Write, paint: Paint, time: u64, incident: &View) -> io::Result<()> {
     let View { severity, what, id, .. } = incident;
     let label = format!("{:<6} {:<19}", severity.name().to_uppercase(), "incident");
+    // Whoever relays it may have got it from anybody.
+    let (what, id) = (shown(what), shown(id));
     writeln!(out, "{} {} {what}  {}", paint.dim(rfc3339(time)), paint.severity(*severity, label), paint.dim(id))
 }
 

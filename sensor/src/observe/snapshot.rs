@@ -91,6 +91,8 @@ pub struct Snapshot {
     pub process: Process,
     /// Who asked for all this before.
     pub asked: Requests,
+    /// Who follows by `sensor tail`; none where there is no socket for that.
+    pub tail: Option<crate::tail::Account>,
 }
 
 /// Findings of one kind and severity.
@@ -300,6 +302,7 @@ impl Snapshot {
             },
             written: told.written,
             kept: source.board.kept(),
+            tail: source.feed.as_ref().map(crate::tail::Feed::account),
             latency: Latency { counts: told.latency.counts.into(), sum: told.latency.sum.as_secs_f64() },
             programs: source.readings.programs().into_iter().map(program).collect(),
             maps: source.readings.maps().iter().map(map).collect(),

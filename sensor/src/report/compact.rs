@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use sensor_common::detect::{Confidence, Severity};
 
-use super::{Finding, paint::Paint, rfc3339, story};
+use super::{Finding, paint::Paint, rfc3339, shown, story};
 
 /// Writes the line: time, severity, kind, who to whom, decisive evidence, confidence, frame; `more` goes to its end.
 pub(super) fn line(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, more: &str) -> io::Result<()> {
@@ -18,7 +18,7 @@ pub(super) fn line(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, mo
         write!(out, "  {}", confidence.name())?;
     }
     if let Some(interface) = place.interface {
-        write!(out, "  {}", interface.escape_default())?;
+        write!(out, "  {}", shown(interface))?;
     }
     if let Some(frame) = place.frame {
         write!(out, "  #{frame}")?;

@@ -13,7 +13,7 @@ use sensor_common::{
 };
 use serde::Serialize;
 
-use super::{Cast, Place, WallClock, evidence::ms, json::SCHEMA, rfc3339};
+use super::{Cast, Place, WallClock, evidence::ms, json::SCHEMA, rfc3339, shown, siem::community_id};
 use crate::enrich::{Directory, Ends, Who};
 
 /// A record in words. Who asked is named first, by guess where no SYN was seen.
@@ -49,6 +49,7 @@ struct Object<'a> {
     client: Half,
     server: Half,
     findings: Findings,
+    community_id: Option<String>,
     kubernetes: Option<Kubernetes<'a>>,
 }
 
@@ -120,8 +121,18 @@ impl<'a> Told<'a> {
         self.record
     }
 
-    /// Its last segment, in nanoseconds since the epoch.
-    pub fn time(&self) -> u64 {
+    /// Where it was seen.
+    pub fn interface(&self) -> Option<&'a str> {
+        self.place.interface
+    }
+
+    /// The first segment: nanoseconds since the epoch.
+    pub fn first(&self) -> u64 {
+        self.clock.nanos(self.record.first)
+    }
+
+    /// The same of the last.
+    pub fn last(&self) -> u64 {
         self.clock.nanos(self.record.last)
     }
 
@@ -141,10 +152,15 @@ impl<'a> Told<'a> {
     ///
     /// What the output says.
     pub fn line(&self, out: &mut impl Write) -> io::Result<()> {
+        self.line_with(out, "")
+    }
+
+    /// The same with `more` at its end.
+    pub(super) fn line_with(&self, out: &mut impl Write, more: &str) -> io::Result<()> {
         let record = self.record;
         let ([from, to], [asked, answered]) = (self.ends(), self.totals());
         let [client, server] = self.who.words();
-        write!(out, "{} FLOW   {:<19}", rfc3339(self.clock.nanos(record.last)), record.ending.id())?;
+        write!(out, "{} FLOW   {:<19}", rfc3339(self.last()), record.ending.id())?;
         write!(out, " {from}{client} > {to}{server}")?;
         write!(out, "  {} {}  {}", record.conn_state, record.history, span(record.duration()))?;
         write!(out, "  sent {} / {} B", asked.segments, asked.bytes)?;
@@ -164,7 +180,10 @@ impl<'a> Told<'a> {
             write!(out, "  findings {severe} severe, {mild} mild")?;
         }
         if let Some(interface) = self.place.interface {
-            write!(out, "  {}", interface.escape_default())?;
+            write!(out, "  {}", shown(interface))?;
+        }
+        if !more.is_empty() {
+            write!(out, "  {more}")?;
         }
         writeln!(out)
     }
@@ -181,8 +200,8 @@ impl<'a> Told<'a> {
         let object = Object {
             schema: SCHEMA,
             r#type: "flow",
-            time: rfc3339(self.clock.nanos(record.last)),
-            start: rfc3339(self.clock.nanos(record.first)),
+            time: rfc3339(self.last()),
+            start: rfc3339(self.first()),
             ended: (record.ending != Ending::Live).then(|| record.ending.id()),
             client_addr: from.ip().to_string(),
             client_port: from.port(),
@@ -199,6 +218,7 @@ impl<'a> Told<'a> {
             client: asked.into(),
             server: answered.into(),
             findings: Findings { mild: record.findings[0], severe: record.findings[1] },
+            community_id: community_id([from, to]),
             kubernetes: self.who.known().then(|| {
                 let [client, server] = self.who.both();
                 Kubernetes { client, server }

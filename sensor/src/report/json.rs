@@ -9,7 +9,7 @@ use sensor_common::{
 };
 use serde::Serialize;
 
-use super::{Finding, Mark, rfc3339};
+use super::{Finding, Mark, rfc3339, siem::community_id};
 use crate::{catalogue::numbers::Detail, enrich::Who};
 
 /// Version of the objects: fields may be added within one, nothing else.
@@ -30,6 +30,7 @@ struct Object<'a> {
     dst_addr: String,
     dst_port: u16,
     flow_id: String,
+    community_id: Option<String>,
     interface: Option<&'a str>,
     hook: &'static str,
     frame: Option<u64>,
@@ -125,6 +126,7 @@ fn object<'a>(finding: &'a Finding<'_>) -> Object<'a> {
         dst_addr: dst.ip().to_string(),
         dst_port: dst.port(),
         flow_id: format!("{:016x}", finding.flow_id()),
+        community_id: community_id([src, dst]),
         interface: finding.place.interface,
         hook: hook(event.hook()),
         frame: finding.place.frame,

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, summary::count};
+use super::{Finding, shown, summary::count};
 use crate::{capture::write::PcapngWriter, failure::Failure};
 use frame::Frame;
 use seen::Seen;
@@ -79,7 +79,7 @@ impl PacketFile {
         let end = Some(header.len() as u64);
         header.clear();
         Ok(Self {
-            name: path.display().to_string(),
+            name: shown(&path.display().to_string()),
             file,
             end,
             writer,

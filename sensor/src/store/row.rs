@@ -91,7 +91,7 @@ impl Row {
         // Into memory, which takes everything.
         let _ = told.json(&mut json);
         let text = String::from_utf8_lossy(&json).trim_end().to_owned();
-        Self::Record { time: told.time(), ends: told.ends(), told: text }
+        Self::Record { time: told.last(), ends: told.ends(), told: text }
     }
 
     /// Counters as they were at `time`.

@@ -20,7 +20,12 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// The command with these arguments, unheard unless its stdout is put elsewhere.
 pub(crate) fn sensor(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sensor"));
-    command.args(arguments).env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").stdout(Stdio::null());
+    command
+        .args(arguments)
+        .env("SENSOR_SOCKET", "none")
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .stdout(Stdio::null());
     command
 }
 

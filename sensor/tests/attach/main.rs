@@ -20,6 +20,7 @@ mod prometheus;
 mod seal;
 mod stop;
 mod systemd;
+mod tail;
 mod write;
 
 use std::{process::Command, thread, time::Duration};

@@ -32,7 +32,7 @@ fn written_at<'a>(
 ) -> (Vec<Packet>, Vec<u8>, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("findings.pcapng");
-    let style = Style { output: Output::Compact, min_severity, color: false, analysis: false };
+    let style = Style { output: Output::Compact, min_severity, color: false, analysis: false, dedup: false };
     let packets = PacketFile::create(&path, None).unwrap();
     let mut text = Vec::new();
     let mut reporter = Reporter::new(&mut text, style, WallClock::epoch()).with_packets(Some(packets));
