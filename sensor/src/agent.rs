@@ -44,6 +44,7 @@ use rules::Rules;
 
 use crate::{
     cli,
+    enrich::{Cluster, ClusterError, Directory},
     failure::Failure,
     interrupt,
     kernel::{Attached, Bell, Drain, Drained, Kernel, KernelError, Links, Mode, Options},
@@ -68,6 +69,7 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let packets = options.report.packets(None)?;
     let mut store = Store::open(options)?;
     let observer = Observer::open(options.metrics)?;
+    let cluster = options.kubernetes.wanted().then(|| Cluster::find(&options.kubernetes)).transpose()?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces::ignores_vlans(&wanted);
     let limits = options.limits;
@@ -97,6 +99,12 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     // Whoever names a pattern asks for what comes later.
     let hot_plug = options.keep_caps || wanted.patterns().is_some();
     let mut needs = Needs { hot_plug, read: options.loaded.folder().into_iter().collect(), ..Needs::default() };
+    if let Some(cluster) = &cluster {
+        let (connect, read) = cluster.needs();
+        needs.connect = Some(connect);
+        needs.read.extend(read);
+    }
+    agent.cluster = cluster;
     needs.write.extend(store.as_ref().map(|store| store.0.folder()));
     let (mut watched, mut names) = (Vec::new(), Vec::new());
     for attached in agent.attach(wanted, options.mode.into())? {
@@ -166,6 +174,12 @@ impl From<cli::Mode> for Mode {
     }
 }
 
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
 impl From<KernelError> for Failure {
     fn from(error: KernelError) -> Self {
         Self::Other(Box::new(error))
@@ -192,6 +206,8 @@ pub struct Agent {
     seal: Option<Needs>,
     /// Who answers for it, if anybody may ask.
     observer: Option<Observer>,
+    /// Who tells names of addresses, if anybody does.
+    cluster: Option<Cluster>,
     /// Whom it also tells, if anybody may follow.
     tail: Option<tail::Server>,
     board: Arc<Board>,
@@ -214,8 +230,8 @@ impl Agent {
             }
         };
         let (interfaces, bell, rules, reload) = Default::default();
-        let (store, seal, observer, tail, board) = Default::default();
-        Ok(Self { kernel, own, interfaces, bell, rules, reload, records, store, seal, observer, tail, board })
+        let (store, seal, observer, cluster, tail, board) = Default::default();
+        Ok(Self { kernel, own, interfaces, bell, rules, reload, records, store, seal, observer, cluster, tail, board })
     }
 
     /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
@@ -255,7 +271,7 @@ impl Agent {
         let aggregates = Aggregates::open(self.kernel.readings(Arc::clone(&table))?, self.kernel.services()?, own);
         let counters = self.kernel.readings(Arc::clone(&table))?;
         let board = Arc::clone(&self.board);
-        let feed = tail::Feed::default();
+        let (whose, feed) = (Directory::default(), tail::Feed::default());
         let (sweep, drained, writer, gone, serving) = runtime.block_on(async {
             let parting = Parting::default();
             let (mut drain, records) = Drain::new(self.kernel.events()?, parting.parted()).map_err(Failure::Loop)?;
@@ -274,11 +290,14 @@ impl Agent {
                 account: drain.account(),
                 readings,
                 layers,
+                names: self.cluster.is_some().then(|| whose.clone()),
                 started: SystemTime::now(),
                 feed: self.tail.is_some().then(|| feed.clone()),
             };
             let observer = self.observer.take().map(|observer| observer.start(source));
             let _observing = observer.transpose().map_err(Failure::Loop)?;
+            let following = self.cluster.take().map(|cluster| cluster.follow(whose.clone(), warn));
+            let (_following, events) = following.transpose().map_err(Failure::Loop)?.unzip();
             let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
             let wanted = self.records || keeper.is_some();
             let beside = (board.clone(), own.clone());
@@ -287,9 +306,12 @@ impl Agent {
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
             let known = rules.clone();
             let reporter = reporter.with_allowed(move |incident| known.allows(incident));
-            let mut reporter = reporter.with_packets(packets).with_records(self.records);
+            let mut reporter = reporter.with_packets(packets).with_records(self.records).with_names(whose);
             if let Some(keeper) = keeper {
                 reporter = reporter.with_sink(Box::new(keeper));
+            }
+            if let Some(events) = events.flatten() {
+                reporter = reporter.with_sink(events);
             }
             let serving =
                 self.tail.take().map(|server| server.start(feed.clone())).transpose().map_err(Failure::Loop)?;

@@ -122,6 +122,7 @@ impl Kernel {
     pub fn load(options: &Options) -> Result<Self, KernelError> {
         privilege::check()?;
         privilege::check_version()?;
+        privilege::check_cpus()?;
         let mut config = Config::live(secret()?, bucket_mask(options.flows), options.ring_bytes);
         if options.records {
             config = config.with_records(options.ring_bytes, RECORD_RATE);

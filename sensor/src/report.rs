@@ -66,6 +66,7 @@ use crate::{
         self, Correlator, State, View,
         aggregate::{self, Aggregates, Ended, Reading},
     },
+    enrich::Directory,
     filter::{Filter, Traits},
 };
 use memory::Memory;
@@ -138,6 +139,7 @@ pub struct Reporter<W> {
     unfit: [u64; 2],
     repeats: Repeats,
     packets: Option<PacketFile>,
+    names: Directory,
     records: bool,
     sinks: Vec<Box<dyn Sink>>,
 }
@@ -158,9 +160,16 @@ impl<W: Write> Reporter<W> {
             unfit: [0; 2],
             repeats: Repeats::default(),
             packets: None,
+            names: Directory::default(),
             records: false,
             sinks: Vec::new(),
         }
+    }
+
+    /// Tells also whom addresses belong to.
+    pub fn with_names(mut self, names: Directory) -> Self {
+        self.names = names;
+        self
     }
 
     /// Also writes what it tells to `packets`.
@@ -233,7 +242,7 @@ impl<W: Write> Reporter<W> {
     /// The finding that an event is, counted, if it is one and fits.
     fn wanted<'a>(&mut self, event: &'a Event, place: Place<'a>) -> Option<Finding<'a>> {
         event.kind()?;
-        let finding = Finding::new(event, self.clock, place);
+        let finding = Finding::new(event, self.clock, place).named(&self.names);
         if !self.filter.is_empty() && !self.filter.fits(&Traits::of(&finding)) {
             self.unfit[0] += 1;
             return None;
@@ -323,7 +332,7 @@ impl<W: Write> Reporter<W> {
     ///
     /// What the output says.
     pub fn record(&mut self, record: &Record, place: Place<'_>) -> io::Result<()> {
-        let told = flow::Told::new(record, place, self.clock);
+        let told = flow::Told::new(record, place, self.clock).named(&self.names);
         if !self.filter.is_empty() && !self.filter.fits(&Traits::of_record(&told)) {
             self.unfit[1] += u64::from(self.records);
             return Ok(());

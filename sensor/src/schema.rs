@@ -1,6 +1,7 @@
 //! `sensor schema`: the JSON Schema of what `--output json` prints. Its enumerations are the engine's tables.
 
 mod incident;
+mod names;
 
 use std::io::{self, BufWriter, Write};
 
@@ -113,6 +114,7 @@ pub fn schema() -> Value {
                 ),
             ),
             ("recorder", list(recorded())),
+            ("kubernetes", names::ends("src", "dst")),
         ],
     );
     if let Value::Object(fields) = &mut schema {
@@ -170,6 +172,7 @@ fn flow() -> Value {
                 ),
             ),
             ("community_id", community_id()),
+            ("kubernetes", names::ends("client", "server")),
         ],
     )
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use sensor::{
+    enrich::Standing,
     observe::{Identity, Snapshot, render},
     report::Written,
     seal::Layers,
@@ -33,6 +34,7 @@ fn metrics() -> (BTreeSet<String>, BTreeSet<String>) {
         kept: Some(Kept::default()),
         layers: Some(Layers::default()),
         identities: vec![Identity::default()],
+        kubernetes: Some(Standing::default()),
         ..Snapshot::default()
     };
     snapshot.process.resident_bytes = Some(1);

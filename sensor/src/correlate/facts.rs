@@ -14,7 +14,10 @@ use sensor_common::{
 };
 
 use super::{Example, Fixed, Habit, Trend, causes::SILENCES};
-use crate::report::{Finding, Word, flow::Told, idle_timeouts, rfc3339};
+use crate::{
+    enrich::Who,
+    report::{Finding, Word, flow::Told, idle_timeouts, rfc3339},
+};
 
 /// Services, and peers, that are named; more are counted.
 const NAMED: usize = 16;
@@ -68,6 +71,8 @@ pub struct Facts {
     pub services: BTreeMap<SocketAddr, ServiceSnapshot>,
     /// Peers of these services.
     pub peers: BTreeSet<IpAddr>,
+    /// Pods, services and nodes at either end, the first ones.
+    pub owners: BTreeSet<Who>,
     /// The first ones.
     pub examples: Vec<Example>,
     /// Suspects that were resets.
@@ -129,6 +134,7 @@ impl Default for Facts {
             findings: 0,
             services: BTreeMap::new(),
             peers: BTreeSet::new(),
+            owners: BTreeSet::new(),
             examples: Vec::new(),
             resets: 0,
             classes: BTreeMap::new(),
@@ -179,6 +185,11 @@ impl Facts {
         }
         if self.peers.len() < NAMED {
             self.peers.insert(finding.cast.end(server.other()).ip());
+        }
+        for who in finding.who.both().into_iter().flatten() {
+            if self.owners.len() < NAMED && !self.owners.contains(who) {
+                self.owners.insert(who.clone());
+            }
         }
         let reset = suspect.flags.any(TcpFlags::RST);
         self.resets += u64::from(reset);

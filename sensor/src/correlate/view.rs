@@ -9,8 +9,11 @@ use sensor_common::detect::Severity;
 use serde::{Deserialize, Serialize};
 
 use super::{Facts, Heading, Pattern, Subject, Topic, causes::weigh, headline};
-use crate::catalogue::{pattern_entry, plain};
-use crate::report::{SCHEMA, count, reset_reason};
+use crate::{
+    catalogue::{pattern_entry, plain},
+    enrich::Who,
+    report::{SCHEMA, count, reset_reason},
+};
 
 /// Services that are named.
 const SERVICES: usize = 4;
@@ -220,6 +223,9 @@ pub struct View {
     pub examples: Vec<Example>,
     /// What to check.
     pub next: Vec<String>,
+    /// Pods, services and nodes at either end, the first ones, as a cluster told.
+    #[serde(default)]
+    pub kubernetes: Vec<Who>,
 }
 
 impl View {
@@ -261,7 +267,15 @@ impl View {
             peers: facts.peers.len() as u64,
             examples: facts.examples.clone(),
             next: next(subject, facts),
+            kubernetes: facts.owners.iter().cloned().collect(),
         }
+    }
+
+    /// Pods, services and nodes in words; none where nothing is known.
+    pub(super) fn owners(&self) -> Option<String> {
+        let mut words: Vec<String> = self.kubernetes.iter().map(Who::to_string).collect();
+        words.dedup();
+        (!words.is_empty()).then(|| format!("{}.", words.join(", ")))
     }
 
     /// Whether it is worth telling of though it is one connection's: that should not be missed, or no finding says it.

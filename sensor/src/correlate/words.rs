@@ -19,6 +19,7 @@ pub(crate) fn write(out: &mut impl Write, paint: Paint, incident: &View) -> io::
     if !incident.is_aggregate() {
         paragraph(out, paint, "whom", &incident.whom())?;
     }
+    list(out, paint, "pods", incident.owners().into_iter())?;
     if let Some(trend) = trend(incident) {
         paragraph(out, paint, "trend", &trend)?;
     }

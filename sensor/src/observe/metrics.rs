@@ -212,6 +212,20 @@ fn state(text: &mut Text, snapshot: &Snapshot) {
             family.add(&[("map", &map.name)], bytes);
         }
     }
+    if let Some(names) = &snapshot.kubernetes {
+        text.family(
+            "sensor_names",
+            Type::Gauge,
+            "What a cluster told: pods that live, addresses of gone ones, services.",
+        )
+        .add(&[("of", "pods")], names.pods)
+        .add(&[("of", "gone")], names.remembered)
+        .add(&[("of", "services")], names.services);
+        text.family("sensor_names_refused", Type::Counter, "Pods and services for which there was no room.")
+            .add(&[], names.refused);
+        text.family("sensor_names_failing", Type::Gauge, "What the API server cannot be asked for at the moment.")
+            .add(&[], names.trouble.len());
+    }
     let asked = &snapshot.asked;
     text.family("sensor_requests", Type::Counter, "Requests for metrics, health and status, before this one.")
         .add(&[("by", "http"), ("outcome", "answered")], asked.answered)

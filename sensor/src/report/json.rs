@@ -10,7 +10,7 @@ use sensor_common::{
 use serde::Serialize;
 
 use super::{Finding, Mark, Word, rfc3339, siem::community_id};
-use crate::catalogue::numbers::Detail;
+use crate::{catalogue::numbers::Detail, enrich::Who};
 
 /// Version of the objects: fields may be added within one, nothing else.
 pub(crate) const SCHEMA: u32 = 1;
@@ -57,6 +57,14 @@ struct Object<'a> {
     service: Service,
     roles: Roles,
     recorder: Vec<Recorded>,
+    kubernetes: Option<Kubernetes<'a>>,
+}
+
+/// Whom the ends belonged to.
+#[derive(Serialize)]
+struct Kubernetes<'a> {
+    src: Option<&'a Who>,
+    dst: Option<&'a Who>,
 }
 
 #[derive(Serialize)]
@@ -99,7 +107,7 @@ pub(super) fn object_line(out: &mut impl Write, object: &impl Serialize) -> io::
     out.write_all(b"\n")
 }
 
-fn object<'a>(finding: &Finding<'a>) -> Object<'a> {
+fn object<'a>(finding: &'a Finding<'_>) -> Object<'a> {
     let Finding { event, cast, side, .. } = finding;
     let (src, dst, segment) = (finding.src(), finding.dst(), event.segment);
     let ids = |bits: Evidence| bits.pieces().map(|(id, _)| id).collect();
@@ -166,6 +174,10 @@ fn object<'a>(finding: &Finding<'a>) -> Object<'a> {
                 )
             })
             .collect(),
+        kubernetes: finding.who.known().then(|| {
+            let [src, dst] = finding.who.both();
+            Kubernetes { src, dst }
+        }),
     }
 }
 

@@ -3,7 +3,7 @@
 use sensor_common::detect::Severity;
 use serde_json::{Value, json};
 
-use super::{address, integer, list, object, one_of, or_null};
+use super::{address, integer, list, names, object, one_of, or_null};
 use crate::{
     correlate::{
         Cause, Heading, State,
@@ -77,6 +77,7 @@ pub(super) fn schema() -> Value {
                 )),
             ),
             ("next", list(text("What to check."))),
+            ("kubernetes", list(names::who())),
         ],
     )
 }

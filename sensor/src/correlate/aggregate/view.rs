@@ -72,6 +72,7 @@ impl Incident {
             peers: sign.peers.len() as u64,
             examples: Vec::new(),
             next: catalogue::aggregate(kind).next.iter().map(|step| catalogue::plain(step)).collect(),
+            kubernetes: Vec::new(),
         }
     }
 
