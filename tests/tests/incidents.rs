@@ -129,6 +129,18 @@ fn what_is_quiet_is_over() {
     assert!(correlator.finish().is_empty());
 }
 
+#[test]
+fn incidents_end_also_after_the_clock_was_set_back() {
+    let event = template();
+    let [finding] = &find(std::slice::from_ref(&event))[..] else { panic!("one finding") };
+    let mut correlator = Correlator::default();
+    assert!(correlator.close(event.time + 10 * QUIET).is_empty(), "the clock ran ahead");
+    let told = correlator.add(finding).expect("it begins");
+    assert_eq!(correlator.incident(finding), Some(told.id), "whoever keeps the finding knows where it belongs");
+    assert_eq!(correlator.close(event.time + QUIET).len(), 1);
+    assert_eq!(correlator.incident(finding), None);
+}
+
 /// An alert to vary.
 fn template() -> Event {
     let outcome = Scenario::v4().handshake().talk(2).rst(|p| p.forged().ttl(255).win(509)).run();
