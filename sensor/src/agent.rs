@@ -252,7 +252,7 @@ impl Agent {
         let table = Arc::new(self.kernel.table()?);
         let readings = self.kernel.readings(Arc::clone(&table))?;
         let own = self.kernel.config().both_directions == 0;
-        let aggregates = Aggregates::open(self.kernel.readings(Arc::clone(&table))?, own);
+        let aggregates = Aggregates::open(self.kernel.readings(Arc::clone(&table))?, self.kernel.services()?, own);
         let counters = self.kernel.readings(Arc::clone(&table))?;
         let board = Arc::clone(&self.board);
         let feed = tail::Feed::default();
@@ -285,6 +285,8 @@ impl Agent {
             let (sweep, swept) = Records::start((table, aggregates), wanted, parting, beside).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
+            let known = rules.clone();
+            let reporter = reporter.with_allowed(move |incident| known.allows(incident));
             let mut reporter = reporter.with_packets(packets).with_records(self.records);
             if let Some(keeper) = keeper {
                 reporter = reporter.with_sink(Box::new(keeper));

@@ -45,7 +45,7 @@ pub(crate) use nic::{Filter, XDP_BASIC, XDP_SEVERAL_BUFFERS, filters, xdp_featur
 pub use own::{OwnResets, Sent};
 pub(crate) use privilege::{capabilities, missing, too_old};
 pub use readings::{MapFacts, Occupied, ProgramFacts, Readings};
-pub use table::{Running, Table};
+pub use table::{Running, Services, Table};
 
 /// The production object, built by `cargo xtask build-ebpf`.
 #[cfg(not(feature = "trace"))]
@@ -223,11 +223,19 @@ impl Kernel {
 
     /// The flow table, to be read while the program writes it.
     pub fn table(&self) -> Result<Table, KernelError> {
-        let map = |name| match self.ebpf.map(name) {
+        Table::new(self.array("BUCKETS")?, self.array("FLOWS")?, self.array("EXTRAS")?)
+    }
+
+    /// The services, likewise.
+    pub fn services(&self) -> Result<Services, KernelError> {
+        Services::new(self.array("SERVICES")?)
+    }
+
+    fn array(&self, name: &'static str) -> Result<&MapData, KernelError> {
+        match self.ebpf.map(name) {
             Some(aya::maps::Map::Array(data)) => Ok(data),
             _ => Err(KernelError::Missing(name)),
-        };
-        Table::new(map("BUCKETS")?, map("FLOWS")?, map("EXTRAS")?, map("SERVICES")?)
+        }
     }
 
     /// What can be read of it from elsewhere, its table with it. To be taken before the ring is, to know that one too.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sensor_common::{
     config::Config,
-    detect::{Severity, tampering::at_rest},
+    detect::{Severity, rest::at_rest},
     engine::Seen,
     event::Hook,
     flow::TcpFlags,

@@ -2,7 +2,7 @@
 
 use sensor_common::{
     flow::{Key, LinkId, Side, history::History},
-    record::{Ending, Record, Total},
+    record::{Close, Ending, Record, Total},
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,8 @@ pub(super) struct Saved {
     history: u64,
     findings: [u8; 2],
     ending: String,
+    /// Who closed first, after which silence.
+    close: Option<(u8, u64)>,
     pub(super) interface: Option<String>,
 }
 
@@ -58,8 +60,7 @@ impl Saved {
             history,
             findings,
             ending,
-            // Told by incidents.
-            close: _,
+            close,
         } = *told.record();
         let total = |total: Total| {
             let Total { segments, data, bytes, repeated, reordered, skipped, unseen, rtt } = total;
@@ -82,6 +83,7 @@ impl Saved {
             history: history.0,
             findings,
             ending: ending.id().into(),
+            close: close.map(|Close { by, idle }| (by as u8, idle)),
             interface: told.interface().map(str::to_owned),
         }
     }
@@ -109,8 +111,8 @@ impl Saved {
             conn_state: CONN_STATES.into_iter().find(|state| *state == self.conn_state).unwrap_or("OTH"),
             history: History(self.history),
             findings: self.findings,
-            close: None,
             ending: ENDINGS.into_iter().find(|ending| ending.id() == self.ending).unwrap_or(Ending::Live),
+            close: self.close.map(|(by, idle)| Close { by: Side::from_index(by), idle }),
         }
     }
 }

@@ -126,8 +126,7 @@ impl Telling<'_> {
 
     fn wanted(&self, message: &Message) -> bool {
         let Tail { filter, since, until, records, .. } = self.options;
-        let within =
-            |time| since.is_none_or(|since| time >= since.nanos()) && until.is_none_or(|until| time <= until.nanos());
+        let within = |time| since.is_none_or(|since| time >= since.0) && until.is_none_or(|until| time <= until.0);
         match message {
             Message::Finding { event, wall, interface } => {
                 let place = Place { interface: interface.as_deref(), ..Place::default() };
@@ -170,8 +169,9 @@ impl Telling<'_> {
         self.reporter.left_out().for_each(|note| warn(&note));
         let Self { came, unfit, .. } = self;
         if unfit > 0 {
-            let told = came - unfit;
-            warn(&format!("tail: of {came} that came {told} were asked for and {unfit} were not"));
+            warn(&format!(
+                "tail: {unfit} of {came} that came were not asked for: milder (--min-severity), connections (--records), of another time or filter"
+            ));
         }
         Ok(())
     }
