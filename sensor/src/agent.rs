@@ -4,6 +4,7 @@ mod aggregates;
 mod interfaces;
 mod kept;
 mod names;
+mod own;
 mod records;
 mod reload;
 mod rules;
@@ -36,6 +37,7 @@ use aggregates::Aggregates;
 use interfaces::Interfaces;
 use kept::Store;
 use names::Names;
+use own::Own;
 use records::{Parting, Records, Swept};
 use reload::Reload;
 use rules::Rules;
@@ -46,7 +48,7 @@ use crate::{
     interrupt,
     kernel::{Attached, Bell, Drain, Drained, Kernel, KernelError, Links, Mode, Options},
     observe::{Board, Observer, Source},
-    report::{PacketFile, Reporter, Style, WallClock},
+    report::{PacketFile, Place, Reporter, Style, WallClock},
     seal::{Needs, seal},
     systemd::Manager,
     tail,
@@ -173,6 +175,8 @@ impl From<KernelError> for Failure {
 /// A loaded sensor with the interfaces it watches. Detaches when dropped.
 pub struct Agent {
     kernel: Kernel,
+    /// What the kernel says of resets that leave, where it does.
+    own: Option<Own>,
     interfaces: Option<Interfaces>,
     /// Tells that interfaces have come or gone; without it they are looked at now and then.
     bell: Option<Bell>,
@@ -200,10 +204,18 @@ impl Agent {
     ///
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
-        let (kernel, records) = (Kernel::load(options)?, options.records);
+        let (mut kernel, records) = (Kernel::load(options)?, options.records);
+        // Before it watches anything, so that it knows of each reset that it sees.
+        let own = match kernel.own_resets() {
+            Ok(resets) => Some(Own::of(resets)),
+            Err(cause) => {
+                warn(&format!("whether this host's own stack sent a reset is not told ({cause})"));
+                None
+            }
+        };
         let (interfaces, bell, rules, reload) = Default::default();
         let (store, seal, observer, tail, board) = Default::default();
-        Ok(Self { kernel, interfaces, bell, rules, reload, records, store, seal, observer, tail, board })
+        Ok(Self { kernel, own, interfaces, bell, rules, reload, records, store, seal, observer, tail, board })
     }
 
     /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
@@ -249,6 +261,7 @@ impl Agent {
             let (mut drain, records) = Drain::new(self.kernel.events()?, parting.parted()).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
+            let own = self.own.take();
             // All that takes rights is done, and no other thread runs yet.
             let kernel = &self.kernel;
             let sealed = self.seal.take().map(|needs| seal(&needs, || kernel.counters().is_ok()));
@@ -268,8 +281,8 @@ impl Agent {
             let _observing = observer.transpose().map_err(Failure::Loop)?;
             let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
             let wanted = self.records || keeper.is_some();
-            let (sweep, swept) =
-                Records::start((table, aggregates), wanted, parting, board.clone()).map_err(Failure::Loop)?;
+            let beside = (board.clone(), own.clone());
+            let (sweep, swept) = Records::start((table, aggregates), wanted, parting, beside).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
             let known = rules.clone();
@@ -283,7 +296,7 @@ impl Agent {
             if serving.is_some() {
                 reporter = reporter.with_sink(Box::new(feed));
             }
-            let writer = write((records, swept), reporter, (names, rules.clone()), failed, board.clone())
+            let writer = write((records, swept), reporter, (names, rules.clone(), own), failed, board.clone())
                 .map_err(Failure::Loop)?;
             let mut gone = None;
             tokio::select! {
@@ -328,7 +341,7 @@ impl Agent {
 fn write<W: Write + Send + 'static>(
     (mut events, mut swept): (mpsc::Receiver<Bytes>, mpsc::Receiver<Swept>),
     mut reporter: Reporter<W>,
-    (names, rules): (Names, Rules),
+    (names, rules, own): (Names, Rules, Option<Own>),
     failed: oneshot::Sender<()>,
     board: Arc<Board>,
 ) -> io::Result<JoinHandle<io::Result<Reporter<W>>>> {
@@ -354,7 +367,8 @@ fn write<W: Write + Send + 'static>(
                 }
             };
             if let Some(event) = finding {
-                names.with(link(&event), |place| rules.tell(&mut reporter, &event, place))?;
+                let word = own.as_ref().and_then(|own| own.word(&event));
+                names.with(link(&event), |place| rules.tell(&mut reporter, &event, Place { word, ..place }))?;
                 let age = Duration::from_nanos(monotonic().saturating_sub(event.time));
                 board.finding(&event, fresh.then_some(age));
             }

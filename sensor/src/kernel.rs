@@ -10,6 +10,7 @@ mod link;
 mod netdev;
 mod netlink;
 mod nic;
+mod own;
 mod privilege;
 mod readings;
 mod table;
@@ -41,6 +42,7 @@ pub use link::{Bell, Link, Links};
 pub(crate) use netdev::program_name;
 pub use netdev::{default_interface, interface_index};
 pub(crate) use nic::{Filter, XDP_BASIC, XDP_SEVERAL_BUFFERS, filters, xdp_features};
+pub use own::{OwnResets, Sent};
 pub(crate) use privilege::{capabilities, missing, too_old};
 pub use readings::{MapFacts, Occupied, ProgramFacts, Readings};
 pub use table::{Running, Services, Table};
@@ -239,6 +241,15 @@ impl Kernel {
     /// What can be read of it from elsewhere, its table with it. To be taken before the ring is, to know that one too.
     pub fn readings(&self, table: Arc<Table>) -> Result<Readings, KernelError> {
         Readings::of(&self.ebpf, table)
+    }
+
+    /// Listens to what the machine's TCP stacks say of the resets that they send. To be taken once, before rights are given up.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot, in a few words; all else works without.
+    pub fn own_resets(&mut self) -> Result<OwnResets, String> {
+        OwnResets::listen(&mut self.ebpf)
     }
 
     /// Sets the time that a program with [`ClockSource::Test`] goes by, in nanoseconds.

@@ -37,6 +37,7 @@ mod tests;
 mod timeouts;
 mod wall;
 mod wide;
+mod word;
 mod wrap;
 mod write;
 
@@ -46,6 +47,7 @@ pub use shown::lines_shown;
 pub use sink::Sink;
 pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
+pub use word::Word;
 pub use write::{PacketFile, Written};
 
 pub(crate) use cast::address;
@@ -55,6 +57,8 @@ pub(crate) use json::SCHEMA;
 pub(crate) use paint::Paint;
 pub(crate) use shown::shown;
 pub(crate) use summary::count;
+pub(crate) use timeouts::candidates as idle_timeouts;
+pub(crate) use word::reason as reset_reason;
 pub(crate) use wrap::wrapped;
 
 use crate::{
@@ -111,6 +115,8 @@ pub struct Place<'a> {
     pub interface: Option<&'a str>,
     /// The frame's number in a capture.
     pub frame: Option<u64>,
+    /// What the kernel says of a reset that left.
+    pub word: Option<Word<'a>>,
 }
 
 /// Says which aggregates are not to be told.
@@ -210,10 +216,6 @@ impl<W: Write> Reporter<W> {
     /// What the output says.
     pub fn event(&mut self, event: &Event, place: Place<'_>) -> io::Result<()> {
         let printed = event.severity() >= self.style.min_severity;
-        if !printed && event.severity() < correlate::LEAST && self.sinks.is_empty() && self.filter.is_empty() {
-            self.count(event);
-            return Ok(());
-        }
         let Some(mut finding) = self.wanted(event, place) else { return Ok(()) };
         let over = self.correlator.close(finding.time);
         let grown = self.correlator.add(&finding);
@@ -279,18 +281,19 @@ impl<W: Write> Reporter<W> {
         self.style.min_severity
     }
 
-    /// Whether an incident is told: where it is more than one connection's, since of that one all has been said.
+    /// Whether an incident is told: of one connection's all has been said, but for what it comes to at its end.
     pub fn tells(&self, incident: &View) -> bool {
-        incident.connections != 1 && incident.severity >= self.style.min_severity
+        incident.severity >= self.style.min_severity && (incident.connections != 1 || incident.concludes())
     }
 
-    /// Tells of an incident. A line for a person as long as it grows.
+    /// Tells of an incident. A line for a person as long as it grows; where it is one connection's, the conclusion at its end.
     ///
     /// # Errors
     ///
     /// What the output says.
     pub fn incident(&mut self, incident: &View) -> io::Result<()> {
         self.sinks.iter_mut().for_each(|sink| sink.incident(incident));
+        let alone = incident.connections == 1;
         if !self.tells(incident) {
             return Ok(());
         }
@@ -299,6 +302,7 @@ impl<W: Write> Reporter<W> {
             (Output::Json, _) => json::object_line(&mut self.out, incident),
             (Output::Eve, _) => eve::incident(&mut self.out, incident),
             (Output::Ecs, _) => ecs::incident(&mut self.out, incident),
+            (Output::Compact, State::Closed) if alone => correlate::conclude(&mut self.out, paint, incident),
             (Output::Compact, State::Closed) => correlate::write(&mut self.out, paint, incident),
             (Output::Compact | Output::Wide, state)
                 if state != State::Closed && incident.connections < 10 && !incident.is_aggregate() =>
@@ -320,22 +324,22 @@ impl<W: Write> Reporter<W> {
     /// What the output says.
     pub fn record(&mut self, record: &Record, place: Place<'_>) -> io::Result<()> {
         let told = flow::Told::new(record, place, self.clock);
-        self.aggregates.ended(&Ended::of(record, self.clock));
         if !self.filter.is_empty() && !self.filter.fits(&Traits::of_record(&told)) {
             self.unfit[1] += u64::from(self.records);
             return Ok(());
         }
+        let begun = self.correlator.record(&told);
+        self.aggregates.ended(&Ended::of(record, self.clock));
         self.sinks.iter_mut().for_each(|sink| sink.record(&told));
-        if !self.records {
-            return Ok(());
-        }
         match self.style.output {
-            Output::Compact => told.line(&mut self.out),
-            Output::Wide => told.line_with(&mut self.out, &wide::record(&told)),
-            Output::Json => told.json(&mut self.out),
-            Output::Eve => eve::record(&mut self.out, &told),
-            Output::Ecs => ecs::record(&mut self.out, &told),
+            _ if !self.records => {}
+            Output::Compact => told.line(&mut self.out)?,
+            Output::Wide => told.line_with(&mut self.out, &wide::record(&told))?,
+            Output::Json => told.json(&mut self.out)?,
+            Output::Eve => eve::record(&mut self.out, &told)?,
+            Output::Ecs => ecs::record(&mut self.out, &told)?,
         }
+        begun.map_or(Ok(()), |incident| self.incident(&incident))
     }
 
     /// Takes in what was read of the table and the counters: see [`Aggregates`].

@@ -16,7 +16,7 @@ use crate::{
     catalogue::numbers::{self, Number, Part},
     failure::Failure,
     report::{
-        Mark,
+        Mark, Word,
         json::{FLAGS, SCHEMA, hook, part},
     },
 };
@@ -59,6 +59,14 @@ pub fn schema() -> Value {
             ),
             ("community_id", community_id()),
             ("interface", or_null(json!({ "type": "string", "description": "Where it was seen." }))),
+            (
+                "stack",
+                or_null(one_of(
+                    "Of a reset that left: whose TCP stack sent it, as the kernel says: this host's, another of this machine, none.",
+                    Word::IDS,
+                )),
+            ),
+            ("stack_reason", or_null(json!({ "type": "string", "description": "Why, as the kernel names it." }))),
             ("hook", one_of("In which direction.", numbered(Hook::from_u8).map(hook))),
             ("frame", or_null(integer("Number in a capture.", 64))),
             ("vlan", list(integer("VLAN id, the outer one first.", 12))),

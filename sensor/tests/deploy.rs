@@ -29,6 +29,7 @@ fn read(file: &str) -> String {
 fn metrics() -> (BTreeSet<String>, BTreeSet<String>) {
     let mut snapshot = Snapshot {
         written: Some(Written::default()),
+        tail: Some(sensor::tail::Account::default()),
         kept: Some(Kept::default()),
         layers: Some(Layers::default()),
         identities: vec![Identity::default()],

@@ -77,7 +77,7 @@ fn half_open_entries_are_one_incident_which_is_not_ecn() {
     let incident = found.iter().find(|i| topic(i)).unwrap_or_else(|| panic!("{found:#?}"));
     assert_eq!(incident.facts.flows(), 3);
     let (likely, not) = causes(incident);
-    assert_eq!((likely, not), (vec![Cause::ReturnPath], vec![Cause::Ecn]));
+    assert_eq!((likely, not), (vec![Cause::ReturnPath], vec![Cause::PortReuse, Cause::Ecn]));
 }
 
 #[test]

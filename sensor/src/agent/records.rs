@@ -17,7 +17,7 @@ use sensor_common::{
 };
 use tokio::sync::mpsc;
 
-use super::{aggregates::Aggregates, monotonic};
+use super::{aggregates::Aggregates, monotonic, own::Own};
 use crate::{
     correlate::aggregate::Reading,
     kernel::Table,
@@ -86,13 +86,13 @@ impl Records {
         (table, mut aggregates): (Arc<Table>, Aggregates),
         wanted: bool,
         parting: Parting,
-        board: Arc<Board>,
+        (board, own): (Arc<Board>, Option<Own>),
     ) -> io::Result<(Self, mpsc::Receiver<Swept>)> {
         let (queue, swept) = mpsc::channel(QUEUE);
         let Parting { parted, parting } = parting;
         let thread = std::thread::Builder::new()
             .name("sweep".into())
-            .spawn(move || sweep((&table, &mut aggregates), &queue, &parting, wanted, &board))?;
+            .spawn(move || sweep((&table, &mut aggregates), &queue, &parting, wanted, (&board, own.as_ref())))?;
         Ok((Self { parted, thread }, swept))
     }
 
@@ -109,7 +109,7 @@ fn sweep(
     queue: &mpsc::Sender<Swept>,
     parting: &Receiver<Box<Event>>,
     wanted: bool,
-    board: &Board,
+    (board, own): (&Board, Option<&Own>),
 ) -> Account {
     let mut account = Account {
         sweeper: Sweeper::new(table.buckets(), &Cpu::default()),
@@ -122,6 +122,9 @@ fn sweep(
     let (mut rest, mut ended) = (Findings::default(), Vec::new());
     loop {
         let last = gather(parting, &mut account, &mut ended);
+        if let Some(own) = own {
+            own.listen();
+        }
         account.sweeper.sweep(table, monotonic(), &mut rest, &mut ended);
         account.found += rest.0.len() as u64;
         let found = rest.0.drain(..).map(|event| Swept::Found(Box::new(event)));

@@ -218,6 +218,14 @@ fn state(text: &mut Text, snapshot: &Snapshot) {
         .add(&[("by", "http"), ("outcome", "dropped")], asked.dropped)
         .add(&[("by", "socket"), ("outcome", "answered")], asked.told)
         .add(&[("by", "socket"), ("outcome", "refused")], asked.refused);
+    if let Some(tail) = snapshot.tail {
+        text.family("sensor_tail_readers", Type::Counter, "Readers of sensor tail, by what became of them.")
+            .add(&[("outcome", "served")], tail.readers - tail.slow.min(tail.readers))
+            .add(&[("outcome", "slow")], tail.slow)
+            .add(&[("outcome", "refused")], tail.refused);
+        text.family("sensor_tail_lost", Type::Counter, "What readers of sensor tail lost because they were slow.")
+            .add(&[], tail.lost);
+    }
     if let Some(layers) = &snapshot.layers {
         let mut family = text.family("sensor_sealed", Type::Gauge, "1 where a layer that gives up rights holds.");
         for (name, layer) in layers.named() {

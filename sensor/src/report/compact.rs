@@ -16,6 +16,9 @@ pub(super) fn line(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, mo
     if accuses && *confidence > Confidence::None && *severity > Severity::Info {
         write!(out, "  {}", confidence.name())?;
     }
+    if let Some(said) = place.word {
+        write!(out, "  {}", said.brief())?;
+    }
     if let Some(interface) = place.interface {
         write!(out, "  {}", shown(interface))?;
     }

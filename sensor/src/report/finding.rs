@@ -183,6 +183,11 @@ impl<'a> Finding<'a> {
         self.cast.end(self.side.other())
     }
 
+    /// Address and port of the end that answers requests.
+    pub fn server(&self) -> SocketAddr {
+        self.cast.end(self.event.flow.head.server())
+    }
+
     /// The flow within this run, as a name.
     pub fn flow_id(&self) -> u64 {
         u64::from(self.event.flow_index) << 32 | u64::from(self.event.flow.head.first)

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, Write},
     net::SocketAddr,
     time::Duration,
@@ -107,6 +108,13 @@ impl<'a> Told<'a> {
     /// The same of the last.
     pub fn last(&self) -> u64 {
         self.clock.nanos(self.record.last)
+    }
+
+    /// The connection, as a number that hardly any other has.
+    pub fn flow_id(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.ends(), self.record.first).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Both ends, who asked first.

@@ -9,7 +9,7 @@ use sensor_common::{
 };
 use serde::Serialize;
 
-use super::{Finding, Mark, rfc3339, siem::community_id};
+use super::{Finding, Mark, Word, rfc3339, siem::community_id};
 use crate::catalogue::numbers::Detail;
 
 /// Version of the objects: fields may be added within one, nothing else.
@@ -32,6 +32,8 @@ struct Object<'a> {
     flow_id: String,
     community_id: Option<String>,
     interface: Option<&'a str>,
+    stack: Option<&'static str>,
+    stack_reason: Option<&'a str>,
     hook: &'static str,
     frame: Option<u64>,
     vlan: Vec<u16>,
@@ -120,6 +122,8 @@ fn object<'a>(finding: &Finding<'a>) -> Object<'a> {
         flow_id: format!("{:016x}", finding.flow_id()),
         community_id: community_id([src, dst]),
         interface: finding.place.interface,
+        stack: finding.place.word.map(Word::id),
+        stack_reason: finding.place.word.and_then(Word::name),
         hook: hook(event.hook()),
         frame: finding.place.frame,
         vlan: [outer, inner].into_iter().filter(|id| *id != 0).collect(),

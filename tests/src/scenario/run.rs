@@ -3,7 +3,7 @@
 use sensor::host::Host;
 use sensor_common::{
     config::Config,
-    detect::{Severity, tampering},
+    detect::{Severity, rest},
     engine::Seen,
     event::{Event, Hook},
     wire::Slice,
@@ -64,7 +64,7 @@ impl Outcome {
     /// What the connections come to, once all is quiet.
     pub fn at_rest(&self) -> Vec<Event> {
         let flows = self.host.flows().iter().zip(self.host.extras());
-        let judged = |(index, (flow, extra))| tampering::at_rest(flow, extra, index as u32, self.last + REST);
+        let judged = |(index, (flow, extra))| rest::at_rest(flow, extra, index as u32, self.last + REST);
         flows.enumerate().filter_map(judged).collect()
     }
 
