@@ -21,6 +21,7 @@ use crate::{
     detect::{analysis::plain, numbers},
     event::{Event, Hook},
     flow::{TcpFlags, history},
+    opaque::{keep, recall},
     passage::Passage,
     table::{self, Storage},
     time::{Clock, Stamp, seconds},
@@ -116,9 +117,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             self.cpu.count_reason(reason);
             return None;
         }
-        self.count_flags(&passage.packet, seen.hook);
+        // Kept, so that the verifier does not follow all that comes once for each hook.
+        keep(&mut passage.hook, seen.hook as u8);
+        self.count_flags(&passage.packet, recall(&passage.hook));
         self.guard(&mut passage.packet);
-        passage.hook = seen.hook as u8;
         passage.now = self.clock.coarse();
         let at = table::place(&passage.packet.key, self.config);
         let request = passage.packet.flags.is_syn();
@@ -202,7 +204,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     }
 
     #[inline(always)]
-    fn count_flags(&mut self, packet: &Packet, hook: Hook) {
+    fn count_flags(&mut self, packet: &Packet, hook: u8) {
         self.cpu.count(Counter::Segments);
         if packet.len > 0 {
             self.cpu.count(Counter::Data);
@@ -220,7 +222,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             }
             if flags.any(TcpFlags::RST) {
                 self.cpu.count(Counter::Rst);
-                if hook as u8 == Hook::Egress as u8 {
+                if hook == Hook::Egress as u8 {
                     self.cpu.count(Counter::RstOut);
                 }
             }

@@ -8,6 +8,7 @@ mod mapping;
 #[path = "../../sensor-ebpf/src/bench/recipe.rs"]
 mod recipe;
 mod report;
+mod stack;
 mod traffic;
 
 use std::path::{Path, PathBuf};

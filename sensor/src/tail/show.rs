@@ -61,6 +61,9 @@ impl Telling<'_> {
         };
         let mut mark = [0; MAGIC.len()];
         if stream.read_exact(&mut mark).is_err() || mark != MAGIC {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             return Err(strange("it does not begin as one".into()));
         }
         let mut live = false;

@@ -1,5 +1,6 @@
 //! Loading, feeding and timing the programs.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,6 +17,7 @@ use zerocopy::IntoBytes;
 
 use super::mapping::Mapping;
 use super::recipe::{Feed, Recipe};
+use super::stack;
 use super::traffic::{Traffic, template};
 
 /// XDP_PASS and TC_ACT_UNSPEC: what every measured program returns, and the feeder does not.
@@ -50,6 +52,9 @@ pub(super) struct Loaded {
     pub(super) translated: u32,
     /// Bytes of machine code.
     pub(super) jitted: u32,
+    /// Bytes of stack, of the deepest chain of calls.
+    #[serde(default)]
+    pub(super) stack: u32,
 }
 
 /// The feeder with its recipes, and the programs to compare with.
@@ -141,6 +146,7 @@ impl Rig {
 pub(super) struct Sensor {
     ebpf: Ebpf,
     flows: Mapping<Flow>,
+    stack: BTreeMap<String, u32>,
 }
 
 impl Sensor {
@@ -164,7 +170,7 @@ impl Sensor {
             }
         }
         let flows = Mapping::new(ebpf.map("FLOWS").context("no map FLOWS")?, flows as usize)?;
-        Ok(Self { ebpf, flows })
+        Ok(Self { ebpf, flows, stack: stack::depths(object)? })
     }
 
     /// One of its programs.
@@ -199,6 +205,7 @@ impl Sensor {
                 verified: info.verified_instruction_count().unwrap_or(0),
                 translated: info.size_translated().unwrap_or(0) / 8,
                 jitted: info.size_jitted(),
+                stack: self.stack.get(name).copied().unwrap_or(0),
             });
         }
         programs.sort_by(|a, b| a.name.cmp(&b.name));
@@ -219,6 +226,7 @@ fn load_programs(ebpf: &mut Ebpf) -> Result<()> {
         match program {
             Program::Xdp(program) => program.load(),
             Program::SchedClassifier(program) => program.load(),
+            Program::TracePoint(program) => program.load(),
             _ => bail!("{name} is of an unexpected type"),
         }
         .with_context(|| format!("the kernel does not take {name}"))?;

@@ -156,10 +156,11 @@ impl Report {
             let _ = writeln!(text, "| {} | {min:.1} ({median:.1}) | {:.1} |", column.title, 1_000.0 / min);
         }
         text.push_str(
-            "\n| program | instructions verified | instructions loaded | bytes of machine code |\n|---|---|---|---|\n",
+            "\n| program | instructions verified | instructions loaded | bytes of machine code | bytes of stack |\n\
+             |---|---|---|---|---|\n",
         );
-        for Loaded { name, verified, translated, jitted } in &self.programs {
-            let _ = writeln!(text, "| {name} | {verified} | {translated} | {jitted} |");
+        for Loaded { name, verified, translated, jitted, stack } in &self.programs {
+            let _ = writeln!(text, "| {name} | {verified} | {translated} | {jitted} | {stack} |");
         }
         text
     }
