@@ -282,6 +282,8 @@ kinds! {
     GtsmViolation = 122, "gtsm-violation";
     /// A timestamp is echoed that the other side cannot have sent yet (RFC 7323 §3.2).
     TsEchoImpossible = 123, "ts-echo-impossible";
+    /// A live connection's segment came from its server's own address, untranslated, and was rejected.
+    UnNatedLeak = 124, "un-nated-leak";
 }
 
 /// Room for kinds in tables that are indexed by them.

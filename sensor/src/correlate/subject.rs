@@ -52,7 +52,7 @@ pub enum Subject {
 impl Subject {
     pub(crate) fn of(finding: &Finding<'_>) -> Self {
         if !finding.elsewhere() {
-            return Self::Service(finding.cast.end(finding.event.flow.head.server()), Topic::of(finding.kind));
+            return Self::Service(finding.service(), Topic::of(finding.kind));
         }
         let hook =
             Place { ifindex: finding.event.flow.head.key.link.ifindex, outgoing: finding.event.hook() == Hook::Egress };
