@@ -1,9 +1,12 @@
 //! What escaped the translation of addresses, through the sweep: told once, in words, and in bounded work.
 
+use std::net::SocketAddr;
+
 use sensor::{
+    correlate::{Correlator, Subject, Topic},
     host::Host,
     leaks::{Leaks, MAX_STRAYS},
-    report::{Output, Place, Reporter, Style, WallClock},
+    report::{Finding, Output, Place, Reporter, Style, WallClock},
     sweep::{AtRest as _, Findings, Sweeper},
 };
 use sensor_common::{
@@ -163,7 +166,7 @@ fn only_numbers_that_fit_are_told() {
         };
         let (seq, ack) = (offset(2 * i), offset(2 * i + 1));
         let s = Scenario::v4().handshake().talk(2);
-        let beside = |service: std::net::SocketAddr| std::net::SocketAddr::new([192, 0, 2, 81].into(), service.port());
+        let beside = |service: SocketAddr| SocketAddr::new([192, 0, 2, 81].into(), service.port());
         let s = s.send(Who::Server, ACK, |p| p.forged().source(beside).seq_by(seq).ack_by(ack));
         let s = s.send(Who::Client, TcpFlags::RST, |p| p.forged().bare().win(0).destination(beside).seq_by(ack));
         let told = !s.run().at_rest().is_empty();
@@ -177,4 +180,22 @@ fn only_numbers_that_fit_are_told() {
         tally[usize::from(told)] += 1;
     }
     assert!(tally[0] > 1_000 && tally[1] > 100, "{tally:?}");
+}
+
+/// Servers behind one service, one of them on a port above the clients': the service has the trouble.
+#[test]
+fn what_one_service_leaks_is_one_incident() {
+    let s = ["untranslated_at_the_same_port", "untranslated_and_torn_down", "untranslated_old_duplicate"];
+    let s = s.iter().zip([5_000, 41_000, 42_000]).fold(Scenario::v4(), |s, (name, port)| case(name, s.port(port)));
+    let found = s.run().at_rest();
+    assert!(found.iter().all(|event| event.kind() == Some(Kind::UnNatedLeak)) && found.len() == 3);
+    let mut correlator = Correlator::default();
+    for event in &found {
+        correlator.add(&Finding::new(event, WallClock::epoch(), Place::default()));
+    }
+    let incidents = correlator.finish();
+    let [incident] = &incidents[..] else { panic!("{incidents:#?}") };
+    let service = SocketAddr::from(([192, 0, 2, 80], 443));
+    assert_eq!(incident.subject, Subject::Service(service, Topic::Kind(Kind::UnNatedLeak)));
+    assert_eq!(incident.facts.flows(), 3);
 }

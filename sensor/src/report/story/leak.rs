@@ -31,8 +31,11 @@ pub(super) fn story(finding: &Finding<'_>) -> Option<Story> {
             finding.dst()
         ))
         .not(format!("The application at {server}: it sent what was due."))
-        .not(format!("A forged reset, or a firewall's: {host} made it, for a segment that it could not place."))
         .not("A scan, or an old connection's late segment: both its numbers fit the live connection's windows.");
+    if finding.cast.is_local(finding.side.other()) {
+        story = story
+            .not(format!("A forged reset, or a firewall's: {host} made it, for a segment that it could not place."));
+    }
     if silent >= LONG {
         story.next.insert(0, keep_alive);
     }
