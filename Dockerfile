@@ -4,7 +4,7 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN target="$(uname -m)-unknown-linux-gnu" \
-    && cargo build --locked --release --package sensor --bin sensor --target "$target" \
+    && cargo build --locked --release --package sensor --bin sensor --features sensor/k8s --target "$target" \
         --config "target.$target.rustflags = ['-Ctarget-feature=+crt-static']" \
     && install -D "target/$target/release/sensor" /out/sensor
 

@@ -282,8 +282,10 @@ kinds! {
     GtsmViolation = 122, "gtsm-violation";
     /// A timestamp is echoed that the other side cannot have sent yet (RFC 7323 §3.2).
     TsEchoImpossible = 123, "ts-echo-impossible";
+    /// The client's acknowledgments go on, and nothing that they acknowledge was ever seen.
+    AsymRoute = 124, "asym-route";
     /// A live connection's segment came from its server's own address, untranslated, and was rejected.
-    UnNatedLeak = 124, "un-nated-leak";
+    UnNatedLeak = 125, "un-nated-leak";
 }
 
 /// Room for kinds in tables that are indexed by them.

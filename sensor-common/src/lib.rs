@@ -17,6 +17,7 @@ pub mod flow;
 pub mod kind;
 pub mod limit;
 mod opaque;
+pub mod own;
 pub mod passage;
 pub mod record;
 pub mod seq;

@@ -2,7 +2,9 @@
 
 use crate::{
     event::Event,
-    flow::{Bits, End, Extra, Flow, Key, Reset, Side, Tail, TcpFlags, Watch, conn_state, history::History},
+    flow::{
+        Bits, End, Extra, Flow, Key, Reset, Segment, Side, Tail, TcpFlags, Watch, conn_state, history::History, merged,
+    },
     seq::SeqNumber,
     time::{Stamp, millis, stamp_nanos},
 };
@@ -59,6 +61,15 @@ pub struct Total {
     pub rtt: u64,
 }
 
+/// How a flow came to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// Who closed first, by FIN or reset.
+    pub by: Side,
+    /// The silence before, in nanoseconds: modulo 73 minutes.
+    pub idle: u64,
+}
+
 /// What is told of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -84,6 +95,8 @@ pub struct Record {
     pub history: History,
     /// Findings below warn, and from warn up: at least so many, since the back-off counts to 15 and goes on from 8.
     pub findings: [u8; 2],
+    /// How it came to be closed; none where it was not, or the recorder no longer knows.
+    pub close: Option<Close>,
     /// Why it ended.
     pub ending: Ending,
 }
@@ -107,6 +120,7 @@ impl Record {
             conn_state: conn_state(flow, extra),
             history,
             findings: [head.told & 15, head.told >> 4],
+            close: first_close(flow),
             ending,
         }
     }
@@ -165,6 +179,20 @@ pub fn quiet(flow: &Flow, coarse: u64, now: u64) -> u64 {
     let fine = stamp_nanos(units);
     let wrap = 1 << 42;
     fine + (coarse.saturating_sub(fine) + wrap / 2) / wrap * wrap
+}
+
+/// The first FIN or reset and the silence before it, where the recorder still has both sides' segments of before.
+fn first_close(flow: &Flow) -> Option<Close> {
+    let closes = |segment: &Segment| segment.flags.any(TcpFlags::FIN.with(TcpFlags::RST));
+    let rows = merged(flow);
+    let rows = || rows.iter().flatten();
+    let at = rows().position(|(_, segment)| closes(segment))?;
+    let (by, close) = rows().nth(at)?;
+    let before = |side: Side| rows().take(at).filter(|(from, _)| *from == side).last().map(|(_, segment)| segment.time);
+    // Of a side without one, older segments have been overwritten; its FIN may be among them.
+    let [a, b] = [before(Side::A)?, before(Side::B)?];
+    let idle = close.time.since(a).min(close.time.since(b));
+    Some(Close { by: *by, idle: stamp_nanos(idle) })
 }
 
 /// How a [`settled`] flow was closed, if it was: by both sides' FIN, or by a reset that was believed.

@@ -10,6 +10,7 @@
 mod clock;
 mod cursor;
 mod maps;
+mod own;
 mod stage;
 
 use aya_ebpf::{

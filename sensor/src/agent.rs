@@ -4,6 +4,7 @@ mod aggregates;
 mod interfaces;
 mod kept;
 mod names;
+mod own;
 mod records;
 mod reload;
 mod rules;
@@ -36,17 +37,19 @@ use aggregates::Aggregates;
 use interfaces::Interfaces;
 use kept::Store;
 use names::Names;
+use own::Own;
 use records::{Parting, Records, Swept};
 use reload::Reload;
 use rules::Rules;
 
 use crate::{
     cli,
+    enrich::{Cluster, ClusterError, Directory},
     failure::Failure,
     interrupt,
     kernel::{Attached, Bell, Drain, Drained, Kernel, KernelError, Links, Mode, Options},
     observe::{Board, Observer, Source},
-    report::{PacketFile, Reporter, Style, WallClock},
+    report::{PacketFile, Place, Reporter, Style, WallClock},
     seal::{Needs, seal},
     systemd::Manager,
     tail,
@@ -66,6 +69,7 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let packets = options.report.packets(None)?;
     let mut store = Store::open(options)?;
     let observer = Observer::open(options.metrics)?;
+    let cluster = options.kubernetes.wanted().then(|| Cluster::find(&options.kubernetes)).transpose()?;
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces::ignores_vlans(&wanted);
     let limits = options.limits;
@@ -95,6 +99,12 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     // Whoever names a pattern asks for what comes later.
     let hot_plug = options.keep_caps || wanted.patterns().is_some();
     let mut needs = Needs { hot_plug, read: options.loaded.folder().into_iter().collect(), ..Needs::default() };
+    if let Some(cluster) = &cluster {
+        let (connect, read) = cluster.needs();
+        needs.connect = Some(connect);
+        needs.read.extend(read);
+    }
+    agent.cluster = cluster;
     needs.write.extend(store.as_ref().map(|store| store.0.folder()));
     let (mut watched, mut names) = (Vec::new(), Vec::new());
     for attached in agent.attach(wanted, options.mode.into())? {
@@ -164,6 +174,12 @@ impl From<cli::Mode> for Mode {
     }
 }
 
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
 impl From<KernelError> for Failure {
     fn from(error: KernelError) -> Self {
         Self::Other(Box::new(error))
@@ -173,6 +189,8 @@ impl From<KernelError> for Failure {
 /// A loaded sensor with the interfaces it watches. Detaches when dropped.
 pub struct Agent {
     kernel: Kernel,
+    /// What the kernel says of resets that leave, where it does.
+    own: Option<Own>,
     interfaces: Option<Interfaces>,
     /// Tells that interfaces have come or gone; without it they are looked at now and then.
     bell: Option<Bell>,
@@ -188,6 +206,8 @@ pub struct Agent {
     seal: Option<Needs>,
     /// Who answers for it, if anybody may ask.
     observer: Option<Observer>,
+    /// Who tells names of addresses, if anybody does.
+    cluster: Option<Cluster>,
     /// Whom it also tells, if anybody may follow.
     tail: Option<tail::Server>,
     board: Arc<Board>,
@@ -200,10 +220,18 @@ impl Agent {
     ///
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
-        let (kernel, records) = (Kernel::load(options)?, options.records);
+        let (mut kernel, records) = (Kernel::load(options)?, options.records);
+        // Before it watches anything, so that it knows of each reset that it sees.
+        let own = match kernel.own_resets() {
+            Ok(resets) => Some(Own::of(resets)),
+            Err(cause) => {
+                warn(&format!("whether this host's own stack sent a reset is not told ({cause})"));
+                None
+            }
+        };
         let (interfaces, bell, rules, reload) = Default::default();
-        let (store, seal, observer, tail, board) = Default::default();
-        Ok(Self { kernel, interfaces, bell, rules, reload, records, store, seal, observer, tail, board })
+        let (store, seal, observer, cluster, tail, board) = Default::default();
+        Ok(Self { kernel, own, interfaces, bell, rules, reload, records, store, seal, observer, cluster, tail, board })
     }
 
     /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
@@ -240,15 +268,16 @@ impl Agent {
         let table = Arc::new(self.kernel.table()?);
         let readings = self.kernel.readings(Arc::clone(&table))?;
         let own = self.kernel.config().both_directions == 0;
-        let aggregates = Aggregates::open(self.kernel.readings(Arc::clone(&table))?, own);
+        let aggregates = Aggregates::open(self.kernel.readings(Arc::clone(&table))?, self.kernel.services()?, own);
         let counters = self.kernel.readings(Arc::clone(&table))?;
         let board = Arc::clone(&self.board);
-        let feed = tail::Feed::default();
+        let (whose, feed) = (Directory::default(), tail::Feed::default());
         let (sweep, drained, writer, gone, serving) = runtime.block_on(async {
             let parting = Parting::default();
             let (mut drain, records) = Drain::new(self.kernel.events()?, parting.parted()).map_err(Failure::Loop)?;
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
+            let own = self.own.take();
             // All that takes rights is done, and no other thread runs yet.
             let kernel = &self.kernel;
             let sealed = self.seal.take().map(|needs| seal(&needs, || kernel.counters().is_ok()));
@@ -261,27 +290,35 @@ impl Agent {
                 account: drain.account(),
                 readings,
                 layers,
+                names: self.cluster.is_some().then(|| whose.clone()),
                 started: SystemTime::now(),
                 feed: self.tail.is_some().then(|| feed.clone()),
             };
             let observer = self.observer.take().map(|observer| observer.start(source));
             let _observing = observer.transpose().map_err(Failure::Loop)?;
+            let following = self.cluster.take().map(|cluster| cluster.follow(whose.clone(), warn));
+            let (_following, events) = following.transpose().map_err(Failure::Loop)?.unzip();
             let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
             let wanted = self.records || keeper.is_some();
-            let (sweep, swept) =
-                Records::start((table, aggregates), wanted, parting, board.clone()).map_err(Failure::Loop)?;
+            let beside = (board.clone(), own.clone());
+            let (sweep, swept) = Records::start((table, aggregates), wanted, parting, beside).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
-            let mut reporter = reporter.with_packets(packets).with_records(self.records);
+            let known = rules.clone();
+            let reporter = reporter.with_allowed(move |incident| known.allows(incident));
+            let mut reporter = reporter.with_packets(packets).with_records(self.records).with_names(whose);
             if let Some(keeper) = keeper {
                 reporter = reporter.with_sink(Box::new(keeper));
+            }
+            if let Some(events) = events.flatten() {
+                reporter = reporter.with_sink(events);
             }
             let serving =
                 self.tail.take().map(|server| server.start(feed.clone())).transpose().map_err(Failure::Loop)?;
             if serving.is_some() {
                 reporter = reporter.with_sink(Box::new(feed));
             }
-            let writer = write((records, swept), reporter, (names, rules.clone()), failed, board.clone())
+            let writer = write((records, swept), reporter, (names, rules.clone(), own), failed, board.clone())
                 .map_err(Failure::Loop)?;
             let mut gone = None;
             tokio::select! {
@@ -326,7 +363,7 @@ impl Agent {
 fn write<W: Write + Send + 'static>(
     (mut events, mut swept): (mpsc::Receiver<Bytes>, mpsc::Receiver<Swept>),
     mut reporter: Reporter<W>,
-    (names, rules): (Names, Rules),
+    (names, rules, own): (Names, Rules, Option<Own>),
     failed: oneshot::Sender<()>,
     board: Arc<Board>,
 ) -> io::Result<JoinHandle<io::Result<Reporter<W>>>> {
@@ -352,7 +389,8 @@ fn write<W: Write + Send + 'static>(
                 }
             };
             if let Some(event) = finding {
-                names.with(link(&event), |place| rules.tell(&mut reporter, &event, place))?;
+                let word = own.as_ref().and_then(|own| own.word(&event));
+                names.with(link(&event), |place| rules.tell(&mut reporter, &event, Place { word, ..place }))?;
                 let age = Duration::from_nanos(monotonic().saturating_sub(event.time));
                 board.finding(&event, fresh.then_some(age));
             }

@@ -8,7 +8,7 @@ use sensor_common::{
     kind::Kind,
 };
 
-use crate::correlate::aggregate::Aggregate;
+use crate::correlate::{Pattern, aggregate::Aggregate};
 
 /// Names each entry as its kind is named. After `..` may stand an entry that the other fields are taken from.
 macro_rules! entries {
@@ -30,6 +30,7 @@ mod doubt;
 mod ending;
 mod forged;
 pub mod numbers;
+mod patterns;
 mod performance;
 mod pieces;
 mod protocol;
@@ -112,7 +113,7 @@ families! {
     protocol, "Rules of the protocol": SynBareAckMatch SynBareAckThenRst SynBareAckStale SynBareAckStaleConfirmed SynRetryProfile
         EcnNotTheCause EcnSynRst EcnReflect EcnBadSynAck SynAckBadAck SplitHandshake SynAckWrongDir IsnJump DataBeforeEst
         WscaleRange WindowSlam TwReuseOk SynAfterClose Rfc5961SynOnEst Rfc5961RstInWindow Rfc5961RstOutOfWindow RstBruteForce
-        AckBeyondFin;
+        AckBeyondFin AsymRoute;
     doubt, "What a live connection must doubt": ChallengeAck ChallengeAckStorm AckLoop Rfc5961AckRange;
     requests, "Requests, and ports in TIME_WAIT": SynSentRstLoop TwAssassination TwReuseRefused EcnSynDrop EcnBleach
         Rfc3360RstOnOption TfoDataIgnored TfoSynDrop TfoBlackhole;
@@ -122,6 +123,25 @@ families! {
         UrgInconsistent ReservedBits RstWithData AckNonzeroNoAck OptInvalid OptDup SeqUnderflow AckUnderflow FinMoved WinRecision
         TsMissing TsEchoImpossible PawsReject GtsmViolation;
     tampering, "Connections cut off near their beginning": RstSyn RstBothEnds CtSynNone CtSynRst CtSynRstAck CtSynRstRstAck CtAckNone CtAckRst CtAckRstRst CtAckRstAck CtAckRstAckRstAck CtPshNone CtPshRst CtPshRstAck CtPshRstRstAck CtPshRstAckRstAck CtPshRstEq CtPshRstNe CtPshRstRst0 CtDataRst CtDataRstAck RadarPostSyn RadarPostAck RadarPostPsh RadarLater;
+}
+
+/// Their title.
+pub const PATTERNS_TITLE: &str = "Many connections together: what a service does";
+
+/// What no finding says by itself and many connections together show, by its public id.
+pub const PATTERNS: &[(&str, &Entry)] = &[
+    (Pattern::FixedIdleClose.id(), &patterns::FixedIdleClose),
+    (Pattern::LbDrain.id(), &patterns::LbDrain),
+    (Pattern::ForeignRst.id(), &patterns::ForeignRst),
+];
+
+/// What is to be said about a pattern.
+pub const fn pattern_entry(pattern: Pattern) -> &'static Entry {
+    match pattern {
+        Pattern::FixedIdleClose => &patterns::FixedIdleClose,
+        Pattern::LbDrain => &patterns::LbDrain,
+        Pattern::ForeignRst => &patterns::ForeignRst,
+    }
 }
 
 /// The kind of that id.
@@ -145,15 +165,17 @@ pub fn piece(id: &str) -> Option<Piece> {
     pieces().find(|piece| piece.id == id)
 }
 
-/// What is to be said of an id that is a kind's, or an aggregate's.
+/// What is to be said of an id that is a kind's, an aggregate's or a pattern's.
 pub fn find(id: &str) -> Option<&'static Entry> {
-    kind(id).map(entry).or_else(|| Aggregate::of(id).map(aggregate))
+    let pattern = || PATTERNS.iter().find(|(known, _)| *known == id).map(|(_, entry)| *entry);
+    kind(id).map(entry).or_else(|| Aggregate::of(id).map(aggregate)).or_else(pattern)
 }
 
 /// The id, of a kind, an aggregate or a piece, that is spelt most alike.
 pub fn nearest(id: &str) -> &'static str {
     let ids = Kind::ALL.iter().map(|kind| kind.id()).chain(pieces().map(|piece| piece.id));
-    let ids = ids.chain(Aggregate::ALL.iter().map(|aggregate| aggregate.id()));
+    let ids =
+        ids.chain(Aggregate::ALL.iter().map(|aggregate| aggregate.id())).chain(PATTERNS.iter().map(|(id, _)| *id));
     let alike = |a: &&str, b: &&str| strsim::jaro_winkler(a, id).total_cmp(&strsim::jaro_winkler(b, id));
     ids.max_by(alike).unwrap_or_default()
 }

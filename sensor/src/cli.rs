@@ -3,6 +3,7 @@
 mod form;
 mod incidents;
 mod keep;
+mod kubernetes;
 mod limits;
 mod tail;
 mod when;
@@ -18,6 +19,7 @@ use sensor_common::detect::Severity;
 pub use form::{Color, Dedup, Listing};
 pub use incidents::{From, Incidents, IncidentsVerb, Show};
 pub use keep::Keep;
+pub use kubernetes::Kubernetes;
 pub use limits::Limits;
 pub use tail::Tail;
 pub use when::When;
@@ -46,7 +48,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Watch interfaces of this host.
-    Attach(Attach),
+    Attach(Box<Attach>),
     /// Read a capture through the same engine.
     Replay(Replay),
     /// Tell what incidents there were: what happened last night.
@@ -105,6 +107,9 @@ pub struct Attach {
     /// Serve metrics (OpenMetrics) and health there: /metrics, /livez, /readyz, /startupz. Without an address: 127.0.0.1:9464.
     #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = METRICS)]
     pub metrics: Option<SocketAddr>,
+    /// Names from a cluster.
+    #[command(flatten)]
+    pub kubernetes: Kubernetes,
     /// Ports whose peers are near.
     #[command(flatten)]
     pub guard: Guard,

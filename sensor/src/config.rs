@@ -141,7 +141,7 @@ fn misused(error: &clap::Error, arguments: &[OsString]) -> ! {
 /// The settings of the verbs that have any.
 fn attach_of(verb: &mut Verb) -> Option<&mut Attach> {
     match verb {
-        Verb::Attach(attach) => Some(attach),
+        Verb::Attach(attach) => Some(&mut **attach),
         Verb::Config(config) => match &mut config.verb {
             ConfigVerb::Show(attach) => Some(&mut **attach),
             ConfigVerb::Check { .. } | ConfigVerb::Default => None,
@@ -217,7 +217,7 @@ mod tests {
         fs::write(&path, file).unwrap();
         let arguments = [&["sensor", "attach", "--config", path.to_str().unwrap()], flags].concat();
         match parse(arguments) {
-            Ok(Cli { verb: Verb::Attach(attach) }) => Ok(attach),
+            Ok(Cli { verb: Verb::Attach(attach) }) => Ok(*attach),
             Ok(other) => panic!("{other:?}"),
             Err(failure) => Err(failure.to_string().replace(path.to_str().unwrap(), "FILE")),
         }

@@ -8,21 +8,29 @@ use std::collections::BTreeMap;
 
 use sensor_common::detect::Severity;
 
-use crate::report::Finding;
+use crate::report::{Finding, flow::Told};
 
 pub mod aggregate;
 mod causes;
 mod facts;
+mod habits;
+mod pattern;
 mod subject;
+mod timers;
+mod trend;
 pub(crate) mod view;
 mod words;
 
 pub use causes::{Cause, Weighed, weigh};
 pub use facts::{Constant, Facts};
+pub use habits::{Habit, Habits, MAX_SERVICES};
+pub use pattern::Pattern;
 pub use subject::{Device, Place, Subject, Topic};
+pub use timers::{Closes, Fixed};
+pub use trend::{Heading, Trend};
 pub use view::{About, Count, Example, Reasoned, Share, State, Type, View};
 pub use words::headline;
-pub(crate) use words::{line, write};
+pub(crate) use words::{conclude, line, write};
 
 /// Incidents that are open at a time.
 pub const MAX_INCIDENTS: usize = 1024;
@@ -54,6 +62,7 @@ impl Incident {
 #[derive(Debug, Default)]
 pub struct Correlator {
     open: BTreeMap<Subject, Facts>,
+    habits: Habits,
     /// Connections told apart so far.
     flows: usize,
     unplaced: u64,
@@ -62,31 +71,65 @@ pub struct Correlator {
 }
 
 impl Correlator {
-    /// Adds a finding. Its incident, where that has just begun, or grown to 2 connections, 10, 100, and so on.
+    /// Adds a finding. Its incident, where that has just begun, or grown to 2 connections, 10, 100, and so on. Mild findings
+    /// open one only by their number.
     pub fn add(&mut self, finding: &Finding<'_>) -> Option<View> {
-        if finding.severity < LEAST {
-            return None;
-        }
+        self.habits.see(finding);
         let subject = Subject::of(finding);
-        if self.open.len() >= MAX_INCIDENTS && !self.open.contains_key(&subject) {
-            self.unplaced += 1;
+        let mild = finding.severity < LEAST;
+        if mild && !pattern::adds_up(subject, finding.kind) {
             return None;
         }
+        if !self.has_room(&subject, mild) {
+            self.unplaced += u64::from(!mild);
+            return None;
+        }
+        let room = self.flows < MAX_FLOWS;
         let facts = self.open.entry(subject).or_default();
-        let grown = facts.add(finding, self.flows < MAX_FLOWS);
+        if pattern::starts_anew(subject, facts, finding.time) {
+            self.flows -= facts.told_apart();
+            *facts = Facts::default();
+        }
+        let before = facts.worst;
+        let grown = facts.add(finding, room);
+        facts.worst = facts.worst.max(pattern::severity(subject, facts));
         self.flows += usize::from(grown);
         let state = match facts.flows() {
-            _ if facts.findings == 1 => State::Open,
+            _ if facts.worst < LEAST => return None,
+            _ if facts.findings == 1 || before < LEAST => State::Open,
             flows if grown && (flows == 2 || flows >= 10 && flows == 10_u64.pow(flows.ilog10())) => State::Grown,
             _ => return None,
         };
+        self.habits.explain(&subject, facts);
         Some(View::of(&subject, facts, state))
+    }
+
+    /// Adds a connection that ended. The incident of its service's idle timer, where that has just shown itself.
+    pub fn record(&mut self, told: &Told<'_>) -> Option<View> {
+        let fixed = self.habits.record(told)?;
+        let [_, server] = told.ends();
+        let subject = Subject::Service(server, Topic::Pattern(Pattern::FixedIdleClose));
+        if !self.has_room(&subject, true) {
+            return None;
+        }
+        let room = self.flows < MAX_FLOWS;
+        let facts = self.open.entry(subject).or_default();
+        let begun = facts.findings == 0;
+        self.flows += usize::from(facts.add_record(told, fixed, room));
+        self.habits.explain(&subject, facts);
+        begun.then(|| View::of(&subject, facts, State::Open))
+    }
+
+    /// What is mild may not take the room of what is not.
+    fn has_room(&self, subject: &Subject, mild: bool) -> bool {
+        let room = if mild { MAX_INCIDENTS / 2 } else { MAX_INCIDENTS };
+        self.open.len() < room || self.open.contains_key(subject)
     }
 
     /// The id of the open incident that a finding belongs to.
     pub fn incident(&self, finding: &Finding<'_>) -> Option<String> {
         let subject = Subject::of(finding);
-        let facts = self.open.get(&subject).filter(|_| finding.severity >= LEAST)?;
+        let facts = self.open.get(&subject).filter(|facts| facts.worst >= LEAST)?;
         Some(view::id(&subject, facts.first))
     }
 
@@ -115,6 +158,8 @@ impl Correlator {
         let mut over: Vec<_> =
             self.open.extract_if(.., which).map(|(subject, facts)| Incident { subject, facts }).collect();
         self.flows -= over.iter().map(|incident| incident.facts.told_apart()).sum::<usize>();
+        over.retain(|incident| pattern::is_told(incident.subject, &incident.facts));
+        over.iter_mut().for_each(|incident| self.habits.explain(&incident.subject, &mut incident.facts));
         over.sort_by_key(|i| std::cmp::Reverse((i.facts.worst, i.facts.flows(), i.facts.findings)));
         over
     }

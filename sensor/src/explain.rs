@@ -10,7 +10,7 @@ use sensor_common::{detect::Severity, kind::Kind};
 use serde::Serialize;
 
 use crate::{
-    catalogue::{self, Entry, FAMILIES, GROUPS, Piece, numbers::numbers, plain},
+    catalogue::{self, Entry, FAMILIES, GROUPS, PATTERNS, PATTERNS_TITLE, Piece, numbers::numbers, plain},
     cli::{Explain, Listing},
     failure::Failure,
     report::{Paint, WIDTH, wrapped},
@@ -53,7 +53,9 @@ pub fn run(options: &Explain) -> Result<(), Failure> {
 fn ids() -> impl Iterator<Item = &'static str> {
     let kinds = FAMILIES.iter().flat_map(|family| family.kinds).map(|kind| kind.id());
     let aggregates = GROUPS.iter().flat_map(|group| group.aggregates).map(|aggregate| aggregate.id());
-    kinds.chain(aggregates).chain(catalogue::pieces().map(|piece| piece.id).filter(|id| catalogue::kind(id).is_none()))
+    let patterns = PATTERNS.iter().map(|(id, _)| *id);
+    let together = aggregates.chain(patterns);
+    kinds.chain(together).chain(catalogue::pieces().map(|piece| piece.id).filter(|id| catalogue::kind(id).is_none()))
 }
 
 /// The terminal's width, within what reads well; 80 where it is no terminal.
@@ -85,6 +87,7 @@ impl Page {
         for group in GROUPS {
             section(group.title, &mut group.aggregates.iter().map(|a| (a.id(), catalogue::aggregate(*a))))?;
         }
+        section(PATTERNS_TITLE, &mut PATTERNS.iter().copied())?;
         writeln!(out, "{}", self.paint.bold("Evidence"))?;
         for Piece { id, points, condition } in catalogue::pieces() {
             write!(out, "  {:<POINTS$}", signed(points))?;

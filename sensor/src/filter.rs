@@ -9,10 +9,9 @@ mod test;
 
 use std::net::SocketAddr;
 
-use sensor_common::{detect::Severity, flow::TcpFlags, kind::Kind};
+use sensor_common::{detect::Severity, flow::TcpFlags};
 
 use crate::{
-    catalogue,
     correlate::View,
     report::{Finding, flow::Told},
 };
@@ -25,8 +24,8 @@ use test::Test;
 pub struct Traits<'a> {
     /// Connections, sender or client first. Port 0 is unknown.
     pub ends: Vec<[SocketAddr; 2]>,
-    /// What was found.
-    pub kinds: Vec<Kind>,
+    /// What was found: ids of kinds and of aggregates.
+    pub kinds: Vec<&'a str>,
     /// How much to care.
     pub severity: Option<Severity>,
     /// Where it was seen.
@@ -40,7 +39,7 @@ impl<'a> Traits<'a> {
     pub fn of(finding: &Finding<'a>) -> Self {
         Self {
             ends: vec![[finding.src(), finding.dst()]],
-            kinds: vec![finding.kind],
+            kinds: vec![finding.kind.id()],
             severity: Some(finding.severity),
             interface: finding.place.interface,
             flags: Some(finding.event.segment.flags),
@@ -67,7 +66,7 @@ impl<'a> Traits<'a> {
                 .chain(services)
                 .chain(about)
                 .collect(),
-            kinds: incident.kinds.iter().filter_map(|count| catalogue::kind(&count.kind)).collect(),
+            kinds: incident.kinds.iter().map(|count| count.kind.as_str()).collect(),
             severity: Some(incident.severity),
             interface: incident.about.interface(),
             flags: None,

@@ -1,5 +1,6 @@
 //! `sensor incidents`: what happened last night.
 
+mod connections;
 mod show;
 
 use std::{
@@ -111,7 +112,7 @@ fn view(found: &Found) -> Option<View> {
 fn wanted(options: &cli::Incidents, view: Option<&View>) -> bool {
     let Some(view) = view else { return options.device.is_none() && options.service.is_none() };
     let hit = |service| match &view.about {
-        About::Service { server, .. } if *server == service => true,
+        About::Service { server, .. } | About::Client { server, .. } if *server == service => true,
         _ => view.services.iter().any(|share| share.server == service),
     };
     options.device.is_none_or(|device| device.are(&view.about)) && options.service.is_none_or(hit)
@@ -136,7 +137,7 @@ fn list(options: &cli::Incidents) -> Result<(), Failure> {
         }
         // One mild thing that happened once is no incident to anybody but those who ask.
         let single =
-            options.severity.is_none() && view.is_some_and(|v| v.severity < Severity::Warn && v.connections < 2);
+            options.severity.is_none() && view.is_some_and(|v| v.severity < Severity::Warn && v.connections == 1);
         left_out.set(left_out.get() + u64::from(single));
         !single
     })?;

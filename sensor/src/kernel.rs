@@ -10,6 +10,7 @@ mod link;
 mod netdev;
 mod netlink;
 mod nic;
+mod own;
 mod privilege;
 mod readings;
 mod table;
@@ -41,9 +42,10 @@ pub use link::{Bell, Link, Links};
 pub(crate) use netdev::program_name;
 pub use netdev::{default_interface, interface_index};
 pub(crate) use nic::{Filter, XDP_BASIC, XDP_SEVERAL_BUFFERS, filters, xdp_features};
+pub use own::{OwnResets, Sent};
 pub(crate) use privilege::{capabilities, missing, too_old};
 pub use readings::{MapFacts, Occupied, ProgramFacts, Readings};
-pub use table::{Running, Table};
+pub use table::{Running, Services, Table};
 
 /// The production object, built by `cargo xtask build-ebpf`.
 #[cfg(not(feature = "trace"))]
@@ -120,6 +122,7 @@ impl Kernel {
     pub fn load(options: &Options) -> Result<Self, KernelError> {
         privilege::check()?;
         privilege::check_version()?;
+        privilege::check_cpus()?;
         let mut config = Config::live(secret()?, bucket_mask(options.flows), options.ring_bytes);
         if options.records {
             config = config.with_records(options.ring_bytes, RECORD_RATE);
@@ -221,16 +224,33 @@ impl Kernel {
 
     /// The flow table, to be read while the program writes it.
     pub fn table(&self) -> Result<Table, KernelError> {
-        let map = |name| match self.ebpf.map(name) {
+        Table::new(self.array("BUCKETS")?, self.array("FLOWS")?, self.array("EXTRAS")?)
+    }
+
+    /// The services, likewise.
+    pub fn services(&self) -> Result<Services, KernelError> {
+        Services::new(self.array("SERVICES")?)
+    }
+
+    fn array(&self, name: &'static str) -> Result<&MapData, KernelError> {
+        match self.ebpf.map(name) {
             Some(aya::maps::Map::Array(data)) => Ok(data),
             _ => Err(KernelError::Missing(name)),
-        };
-        Table::new(map("BUCKETS")?, map("FLOWS")?, map("EXTRAS")?, map("SERVICES")?)
+        }
     }
 
     /// What can be read of it from elsewhere, its table with it. To be taken before the ring is, to know that one too.
     pub fn readings(&self, table: Arc<Table>) -> Result<Readings, KernelError> {
         Readings::of(&self.ebpf, table)
+    }
+
+    /// Listens to what the machine's TCP stacks say of the resets that they send. To be taken once, before rights are given up.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot, in a few words; all else works without.
+    pub fn own_resets(&mut self) -> Result<OwnResets, String> {
+        OwnResets::listen(&mut self.ebpf)
     }
 
     /// Sets the time that a program with [`ClockSource::Test`] goes by, in nanoseconds.

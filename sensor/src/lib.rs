@@ -8,6 +8,7 @@ pub mod config;
 pub mod correlate;
 pub mod demo;
 pub mod doctor;
+pub mod enrich;
 pub mod explain;
 pub mod failure;
 pub mod filter;

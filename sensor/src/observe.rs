@@ -25,6 +25,7 @@ use tokio::{
 };
 
 use crate::{
+    enrich::Directory,
     failure::Failure,
     kernel::{Account, Readings},
     seal::Layers,
@@ -52,6 +53,8 @@ pub struct Source {
     pub readings: Readings,
     /// What was given up.
     pub layers: Option<Layers>,
+    /// Names from a cluster, if it asks one.
+    pub names: Option<Directory>,
     /// When the agent began to watch.
     pub started: SystemTime,
     /// Whom others follow, if they may.

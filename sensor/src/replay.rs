@@ -211,7 +211,7 @@ impl Replay {
     fn tell(&mut self, interface: Option<&str>) -> io::Result<()> {
         for event in self.host.drain() {
             let frame = self.frames.find(&event.segment, event.flow.head.key.ports);
-            self.reporter.event(&event, Place { interface, frame: Some(frame) })?;
+            self.reporter.event(&event, Place { interface, frame: Some(frame), ..Place::default() })?;
         }
         if self.prompt { self.reporter.flush() } else { Ok(()) }
     }

@@ -37,6 +37,7 @@ mod tests;
 mod timeouts;
 mod wall;
 mod wide;
+mod word;
 mod wrap;
 mod write;
 
@@ -46,6 +47,7 @@ pub use shown::lines_shown;
 pub use sink::Sink;
 pub use summary::Tally;
 pub use wall::{WallClock, rfc3339};
+pub use word::Word;
 pub use write::{PacketFile, Written};
 
 pub(crate) use cast::address;
@@ -55,6 +57,8 @@ pub(crate) use json::SCHEMA;
 pub(crate) use paint::Paint;
 pub(crate) use shown::shown;
 pub(crate) use summary::count;
+pub(crate) use timeouts::candidates as idle_timeouts;
+pub(crate) use word::reason as reset_reason;
 pub(crate) use wrap::wrapped;
 
 use crate::{
@@ -62,6 +66,7 @@ use crate::{
         self, Correlator, State, View,
         aggregate::{self, Aggregates, Ended, Reading},
     },
+    enrich::Directory,
     filter::{Filter, Traits},
 };
 use memory::Memory;
@@ -111,7 +116,12 @@ pub struct Place<'a> {
     pub interface: Option<&'a str>,
     /// The frame's number in a capture.
     pub frame: Option<u64>,
+    /// What the kernel says of a reset that left.
+    pub word: Option<Word<'a>>,
 }
+
+/// Says which aggregates are not to be told.
+type Allowed = Box<dyn Fn(&aggregate::Incident) -> bool + Send>;
 
 /// Tells events, one after the other.
 pub struct Reporter<W> {
@@ -121,12 +131,15 @@ pub struct Reporter<W> {
     memory: Memory,
     correlator: Correlator,
     aggregates: Aggregates,
+    /// Which aggregates are not to be told.
+    allowed: Option<Allowed>,
     tally: Tally,
     filter: Filter,
     /// Findings, and records and incidents, that the filter leaves out.
     unfit: [u64; 2],
     repeats: Repeats,
     packets: Option<PacketFile>,
+    names: Directory,
     records: bool,
     sinks: Vec<Box<dyn Sink>>,
 }
@@ -141,14 +154,22 @@ impl<W: Write> Reporter<W> {
             memory: Memory::default(),
             correlator: Correlator::default(),
             aggregates: Aggregates::default(),
+            allowed: None,
             tally: Tally::default(),
             filter: Filter::default(),
             unfit: [0; 2],
             repeats: Repeats::default(),
             packets: None,
+            names: Directory::default(),
             records: false,
             sinks: Vec::new(),
         }
+    }
+
+    /// Tells also whom addresses belong to.
+    pub fn with_names(mut self, names: Directory) -> Self {
+        self.names = names;
+        self
     }
 
     /// Also writes what it tells to `packets`.
@@ -204,10 +225,6 @@ impl<W: Write> Reporter<W> {
     /// What the output says.
     pub fn event(&mut self, event: &Event, place: Place<'_>) -> io::Result<()> {
         let printed = event.severity() >= self.style.min_severity;
-        if !printed && event.severity() < correlate::LEAST && self.sinks.is_empty() && self.filter.is_empty() {
-            self.count(event);
-            return Ok(());
-        }
         let Some(mut finding) = self.wanted(event, place) else { return Ok(()) };
         let over = self.correlator.close(finding.time);
         let grown = self.correlator.add(&finding);
@@ -225,7 +242,7 @@ impl<W: Write> Reporter<W> {
     /// The finding that an event is, counted, if it is one and fits.
     fn wanted<'a>(&mut self, event: &'a Event, place: Place<'a>) -> Option<Finding<'a>> {
         event.kind()?;
-        let finding = Finding::new(event, self.clock, place);
+        let finding = Finding::new(event, self.clock, place).named(&self.names);
         if !self.filter.is_empty() && !self.filter.fits(&Traits::of(&finding)) {
             self.unfit[0] += 1;
             return None;
@@ -273,18 +290,19 @@ impl<W: Write> Reporter<W> {
         self.style.min_severity
     }
 
-    /// Whether an incident is told: where it is more than one connection's, since of that one all has been said.
+    /// Whether an incident is told: of one connection's all has been said, but for what it comes to at its end.
     pub fn tells(&self, incident: &View) -> bool {
-        incident.connections != 1 && incident.severity >= self.style.min_severity
+        incident.severity >= self.style.min_severity && (incident.connections != 1 || incident.concludes())
     }
 
-    /// Tells of an incident. A line for a person as long as it grows.
+    /// Tells of an incident. A line for a person as long as it grows; where it is one connection's, the conclusion at its end.
     ///
     /// # Errors
     ///
     /// What the output says.
     pub fn incident(&mut self, incident: &View) -> io::Result<()> {
         self.sinks.iter_mut().for_each(|sink| sink.incident(incident));
+        let alone = incident.connections == 1;
         if !self.tells(incident) {
             return Ok(());
         }
@@ -293,6 +311,7 @@ impl<W: Write> Reporter<W> {
             (Output::Json, _) => json::object_line(&mut self.out, incident),
             (Output::Eve, _) => eve::incident(&mut self.out, incident),
             (Output::Ecs, _) => ecs::incident(&mut self.out, incident),
+            (Output::Compact, State::Closed) if alone => correlate::conclude(&mut self.out, paint, incident),
             (Output::Compact, State::Closed) => correlate::write(&mut self.out, paint, incident),
             (Output::Compact | Output::Wide, state)
                 if state != State::Closed && incident.connections < 10 && !incident.is_aggregate() =>
@@ -313,23 +332,23 @@ impl<W: Write> Reporter<W> {
     ///
     /// What the output says.
     pub fn record(&mut self, record: &Record, place: Place<'_>) -> io::Result<()> {
-        let told = flow::Told::new(record, place, self.clock);
-        self.aggregates.ended(&Ended::of(record, self.clock));
+        let told = flow::Told::new(record, place, self.clock).named(&self.names);
         if !self.filter.is_empty() && !self.filter.fits(&Traits::of_record(&told)) {
             self.unfit[1] += u64::from(self.records);
             return Ok(());
         }
+        let begun = self.correlator.record(&told);
+        self.aggregates.ended(&Ended::of(record, self.clock));
         self.sinks.iter_mut().for_each(|sink| sink.record(&told));
-        if !self.records {
-            return Ok(());
-        }
         match self.style.output {
-            Output::Compact => told.line(&mut self.out),
-            Output::Wide => told.line_with(&mut self.out, &wide::record(&told)),
-            Output::Json => told.json(&mut self.out),
-            Output::Eve => eve::record(&mut self.out, &told),
-            Output::Ecs => ecs::record(&mut self.out, &told),
+            _ if !self.records => {}
+            Output::Compact => told.line(&mut self.out)?,
+            Output::Wide => told.line_with(&mut self.out, &wide::record(&told))?,
+            Output::Json => told.json(&mut self.out)?,
+            Output::Eve => eve::record(&mut self.out, &told)?,
+            Output::Ecs => ecs::record(&mut self.out, &told)?,
         }
+        begun.map_or(Ok(()), |incident| self.incident(&incident))
     }
 
     /// Takes in what was read of the table and the counters: see [`Aggregates`].
@@ -343,10 +362,25 @@ impl<W: Write> Reporter<W> {
         self.told_together(&told)
     }
 
+    /// Leaves out the aggregates that are `allowed`.
+    pub fn with_allowed(mut self, allowed: impl Fn(&aggregate::Incident) -> bool + Send + 'static) -> Self {
+        self.allowed = Some(Box::new(allowed));
+        self
+    }
+
     fn told_together(&mut self, told: &[aggregate::Incident]) -> io::Result<()> {
         told.iter().try_for_each(|incident| {
+            if self.allowed.as_ref().is_some_and(|allowed| allowed(incident)) {
+                return Ok(());
+            }
+            let view = incident.view();
+            // Those of findings are made of what fits.
+            if !self.filter.is_empty() && !self.filter.fits(&Traits::of_incident(&view)) {
+                self.unfit[1] += 1;
+                return Ok(());
+            }
             self.tally.incident(incident.sign.severity);
-            self.incident(&incident.view())
+            self.incident(&view)
         })
     }
 
@@ -392,8 +426,11 @@ impl<W: Write> Reporter<W> {
     pub fn left_out(&self) -> impl Iterator<Item = String> {
         let [findings, others] = self.unfit;
         let unfit = (findings + others > 0)
-            .then(|| format!("filter: {} and {} did not fit", count(findings, "finding"), count(others, "record")));
-        self.repeats.account().into_iter().chain(unfit)
+            .then(|| format!("filter: {} and {others} records and aggregates did not fit", count(findings, "finding")));
+        let unplaced = self.aggregates.unplaced();
+        let unplaced =
+            (unplaced > 0).then(|| format!("floods and scans: no room for {}", count(unplaced, "observation")));
+        self.repeats.account().into_iter().chain(unfit).chain(unplaced)
     }
 
     fn compact(&mut self, finding: &Finding<'_>, more: String) -> io::Result<()> {

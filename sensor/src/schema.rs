@@ -1,6 +1,7 @@
 //! `sensor schema`: the JSON Schema of what `--output json` prints. Its enumerations are the engine's tables.
 
 mod incident;
+mod names;
 
 use std::io::{self, BufWriter, Write};
 
@@ -16,7 +17,7 @@ use crate::{
     catalogue::numbers::{self, Number, Part},
     failure::Failure,
     report::{
-        Mark,
+        Mark, Word,
         json::{FLAGS, SCHEMA, hook, part},
     },
 };
@@ -59,6 +60,14 @@ pub fn schema() -> Value {
             ),
             ("community_id", community_id()),
             ("interface", or_null(json!({ "type": "string", "description": "Where it was seen." }))),
+            (
+                "stack",
+                or_null(one_of(
+                    "Of a reset that left: whose TCP stack sent it, as the kernel says: this host's, another of this machine, none.",
+                    Word::IDS,
+                )),
+            ),
+            ("stack_reason", or_null(json!({ "type": "string", "description": "Why, as the kernel names it." }))),
             ("hook", one_of("In which direction.", numbered(Hook::from_u8).map(hook))),
             ("frame", or_null(integer("Number in a capture.", 64))),
             ("vlan", list(integer("VLAN id, the outer one first.", 12))),
@@ -105,6 +114,7 @@ pub fn schema() -> Value {
                 ),
             ),
             ("recorder", list(recorded())),
+            ("kubernetes", names::ends("src", "dst")),
         ],
     );
     if let Value::Object(fields) = &mut schema {
@@ -162,6 +172,7 @@ fn flow() -> Value {
                 ),
             ),
             ("community_id", community_id()),
+            ("kubernetes", names::ends("client", "server")),
         ],
     )
 }

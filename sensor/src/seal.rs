@@ -27,8 +27,19 @@ pub struct Needs {
     pub clsact: bool,
     /// Files and folders that it reads later.
     pub read: Vec<PathBuf>,
+    /// Where it connects to.
+    pub connect: Option<Connect>,
     /// Folders in which it writes files, makes and removes them.
     pub write: Vec<PathBuf>,
+}
+
+/// Connections that are made later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connect {
+    /// The only TCP port.
+    pub port: u16,
+    /// Names of hosts are looked up, by UDP.
+    pub lookup: bool,
 }
 
 /// One layer, and how far it holds.
@@ -101,14 +112,15 @@ pub fn seal(needs: &Needs, works: impl FnOnce() -> bool + Send) -> Sealed {
     };
     let capabilities = capabilities::drop(needs, works);
     let netlink = needs.hot_plug || needs.clsact;
-    let scope = Scope { hot_plug: needs.hot_plug, netlink, files: !needs.write.is_empty() };
+    let (connect, files) = (needs.connect.is_some(), !needs.write.is_empty());
+    let scope = Scope { hot_plug: needs.hot_plug, netlink, connect, files };
     let mut read = needs.read.clone();
     // What the kernel says of this process, and of the CPUs that a map has a part for.
     read.extend(["/proc/self", "/sys/devices/system/cpu"].map(PathBuf::from));
     if needs.hot_plug {
         read.extend(["/proc", "/sys"].map(PathBuf::from));
     }
-    let landlock = landlock::restrict(&read, &needs.write);
+    let landlock = landlock::restrict(&read, &needs.write, needs.connect);
     let seccomp = syscalls::restrict(scope);
     Sealed { layers: Layers { capabilities, no_new_privs, seccomp, landlock }, _own: own }
 }

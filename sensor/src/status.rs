@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use crate::{
     cli::{self, Listing},
+    enrich::Standing,
     failure::Failure,
     observe::{Answering, Identity, Snapshot, find},
     report::{flow::span, shown},
@@ -132,6 +133,7 @@ fn write(out: &mut impl Write, snapshot: &Snapshot, uid: u32) -> io::Result<()> 
     }
     section(out, "account", &snapshot.identities.iter().map(sum).collect::<Vec<_>>())?;
     let maps: u64 = snapshot.maps.iter().filter_map(|map| map.bytes).sum();
+    section(out, "names", &names(snapshot))?;
     let known = |number: Option<u64>, unit: u64| number.map_or("?".to_owned(), |number| (number / unit).to_string());
     let memory = format!(
         "maps {} MiB in the kernel, {} MiB resident, {} files open, {} s of CPU",
@@ -160,6 +162,18 @@ fn watching(snapshot: &Snapshot) -> Vec<String> {
         format!("{}: ingress by {}, egress by {}, since {}{notes}", one.interface, one.ingress, one.egress, one.since)
     };
     snapshot.watching.iter().map(line).collect()
+}
+
+/// Names from a cluster: how many, and what is wrong.
+fn names(snapshot: &Snapshot) -> Vec<String> {
+    let Some(Standing { pods, remembered, services, refused, trouble }) = &snapshot.kubernetes else {
+        return Vec::new();
+    };
+    let full = if *refused > 0 { format!("; {refused} found no place") } else { String::new() };
+    let mut lines =
+        vec![format!("{pods} pods, {services} services, {remembered} addresses of pods that are gone{full}")];
+    lines.extend(trouble.iter().map(|(what, cause)| format!("no {what} at the moment: {cause}")));
+    lines
 }
 
 fn layers(snapshot: &Snapshot) -> Vec<String> {

@@ -7,7 +7,7 @@
 
 use sensor_common::{
     counters::{Counter, Cpu},
-    detect::tampering,
+    detect::rest,
     event::Event,
     flow::{Extra, Flow, Head, HeadBits, Watch},
     record::{Ending, Record, closed, quiet, settled},
@@ -61,7 +61,7 @@ pub struct Findings(pub Vec<Event>);
 impl AtRest for Findings {
     fn judge(&mut self, index: usize, flow: &Flow, extra: &Extra, now: u64) {
         // Slots are numbered in 32 bits.
-        self.0.extend(tampering::at_rest(flow, extra, index as u32, now));
+        self.0.extend(rest::at_rest(flow, extra, index as u32, now));
     }
 }
 

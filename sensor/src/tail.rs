@@ -7,7 +7,6 @@ mod record;
 mod serve;
 mod show;
 mod socket;
-mod window;
 mod wire;
 
 use std::{
@@ -22,7 +21,6 @@ use std::{
 pub use feed::{Account, Feed};
 pub use serve::{Server, Serving};
 pub use socket::{DEFAULT, SocketError};
-pub use window::When;
 
 use crate::{cli, failure::Failure, interrupt};
 
@@ -30,7 +28,7 @@ use crate::{cli, failure::Failure, interrupt};
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Between two looks at whether all has been told.
-const ROUND: Duration = Duration::from_millis(5);
+const ROUND: Duration = Duration::from_millis(20);
 
 /// Why there is nothing, or nothing more, to tell.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +71,7 @@ pub fn run(options: &cli::Tail) -> Result<(), Failure> {
     let telling = std::thread::Builder::new().name("tail".into()).spawn(work).map_err(Failure::Loop)?;
     runtime.block_on(async {
         let done = async {
-            while !telling.is_finished() {
+            while !telling.is_finished() && !nobody_reads() {
                 tokio::time::sleep(ROUND).await;
             }
         };
@@ -93,6 +91,13 @@ pub fn run(options: &cli::Tail) -> Result<(), Failure> {
         std::thread::sleep(ROUND);
     }
     telling.join().map_err(|_| io::Error::other("the telling thread has died"))?
+}
+
+/// Whether stdout is a pipe that nobody reads any more: then there may be nothing to write for long, which would say so.
+fn nobody_reads() -> bool {
+    let mut stdout = libc::pollfd { fd: libc::STDOUT_FILENO, events: 0, revents: 0 };
+    // SAFETY: one valid entry, and no waiting.
+    unsafe { libc::poll(&raw mut stdout, 1, 0) > 0 && stdout.revents & libc::POLLERR != 0 }
 }
 
 /// Says something beside the report.

@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
 use sensor::{
-    catalogue::{self, Entry, FAMILIES, GROUPS, Piece, numbers::numbers},
+    catalogue::{self, Entry, FAMILIES, GROUPS, PATTERNS, PATTERNS_TITLE, Piece, numbers::numbers},
     correlate::aggregate::Aggregate,
 };
 use sensor_common::kind::Kind;
@@ -45,7 +45,7 @@ fn sections() -> Vec<(&'static str, Vec<(&'static str, &'static Entry)>)> {
     let groups = GROUPS
         .iter()
         .map(|group| (group.title, group.aggregates.iter().map(|a| (a.id(), catalogue::aggregate(*a))).collect()));
-    families.chain(groups).collect()
+    families.chain(groups).chain([(PATTERNS_TITLE, PATTERNS.to_vec())]).collect()
 }
 
 #[test]

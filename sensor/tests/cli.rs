@@ -9,7 +9,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use sensor::{capture::write::PcapWriter, lab::forge::TcpPacket};
+use sensor::{capture::write::PcapWriter, correlate::aggregate::Aggregate, lab::forge::TcpPacket};
 use sensor_common::{detect::Evidence, flow::TcpFlags, kind::Kind, seq::SeqNumber};
 use tempfile::TempDir;
 
@@ -221,7 +221,10 @@ fn explanations_for_programs_are_an_object_a_line() {
     let list = sensor(&["explain", "-o", "json"]).output().unwrap();
     let objects: Vec<serde_json::Value> =
         text(&list.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(objects.iter().filter(|object| object["kind"].is_object()).count(), Kind::ALL.len());
+    assert_eq!(
+        objects.iter().filter(|object| object["kind"].is_object()).count(),
+        Kind::ALL.len() + Aggregate::ALL.len()
+    );
     assert_eq!(objects.iter().filter(|object| object["evidence"].is_object()).count(), Evidence::ALL.len());
     let one = sensor(&["explain", "rst-seq-data", "--output", "json"]).output().unwrap();
     let one: serde_json::Value = serde_json::from_slice(&one.stdout).unwrap();

@@ -10,6 +10,7 @@ use std::{
 };
 
 use sensor::{
+    enrich::Standing,
     observe::{Identity, Snapshot, render},
     report::Written,
     seal::Layers,
@@ -29,9 +30,11 @@ fn read(file: &str) -> String {
 fn metrics() -> (BTreeSet<String>, BTreeSet<String>) {
     let mut snapshot = Snapshot {
         written: Some(Written::default()),
+        tail: Some(sensor::tail::Account::default()),
         kept: Some(Kept::default()),
         layers: Some(Layers::default()),
         identities: vec![Identity::default()],
+        kubernetes: Some(Standing::default()),
         ..Snapshot::default()
     };
     snapshot.process.resident_bytes = Some(1);

@@ -4,6 +4,7 @@ pub mod benign;
 pub mod captures;
 pub mod catalogue;
 pub mod crowd;
+pub mod diagnosis;
 pub mod document;
 pub mod live;
 pub mod pair;

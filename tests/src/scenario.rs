@@ -337,6 +337,12 @@ impl Scenario {
         Self { unruffled: true, ..self }
     }
 
+    /// With another conversation of the same time beside it, of other ports. What that one expects is forgotten.
+    pub fn beside(mut self, other: Self) -> Self {
+        self.sent.extend(other.sent);
+        self
+    }
+
     /// The frames in the order in which they pass the sensor, both directions.
     pub fn frames(&self) -> Vec<Sent> {
         self.order().into_iter().map(|index| self.sent[index].clone()).collect()

@@ -77,7 +77,7 @@ fn half_open_entries_are_one_incident_which_is_not_ecn() {
     let incident = found.iter().find(|i| topic(i)).unwrap_or_else(|| panic!("{found:#?}"));
     assert_eq!(incident.facts.flows(), 3);
     let (likely, not) = causes(incident);
-    assert_eq!((likely, not), (vec![Cause::ReturnPath], vec![Cause::Ecn]));
+    assert_eq!((likely, not), (vec![Cause::ReturnPath], vec![Cause::PortReuse, Cause::Ecn]));
 }
 
 #[test]
@@ -127,6 +127,18 @@ fn what_is_quiet_is_over() {
     assert!(correlator.close(last + QUIET - 2_000_000_000).is_empty());
     assert_eq!(correlator.close(last + QUIET).len(), 1);
     assert!(correlator.finish().is_empty());
+}
+
+#[test]
+fn incidents_end_also_after_the_clock_was_set_back() {
+    let event = template();
+    let [finding] = &find(std::slice::from_ref(&event))[..] else { panic!("one finding") };
+    let mut correlator = Correlator::default();
+    assert!(correlator.close(event.time + 10 * QUIET).is_empty(), "the clock ran ahead");
+    let told = correlator.add(finding).expect("it begins");
+    assert_eq!(correlator.incident(finding), Some(told.id), "whoever keeps the finding knows where it belongs");
+    assert_eq!(correlator.close(event.time + QUIET).len(), 1);
+    assert_eq!(correlator.incident(finding), None);
 }
 
 /// An alert to vary.

@@ -9,7 +9,7 @@ use proptest::{
 use sensor::host::Host;
 use sensor_common::{
     config::Config,
-    detect::{Severity, tampering::at_rest},
+    detect::{Severity, rest::at_rest},
     engine::Seen,
     event::{Event, Hook},
     wire::Slice,

@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: what an operator installs, into `target/dist`: a static binary, its bill of materials, completions, manual
 //! pages, a Debian package.
 
+mod image;
 mod sbom;
 mod trial;
 
@@ -16,6 +17,9 @@ use sensor::cli::Cli;
 use crate::process;
 use crate::steps::Passed;
 use crate::workspace::{self, Workspace};
+
+/// What the packages' binary has beside what a build has by itself.
+pub(crate) const FEATURES: &str = "sensor/k8s";
 
 /// Makes the Debian package, by the metadata in `sensor/Cargo.toml`.
 const PACKAGER: (&str, &str) = ("cargo-deb", "3.8.0");
@@ -44,6 +48,7 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Passed> {
     if !trial::units(workspace, &folder.join("sensor"))? {
         words.push("no systemd-analyze, so the units were not verified".to_owned());
     }
+    words.extend(image::trial(workspace, &folder.join("sensor"))?);
     match packager() {
         Ok(packager) => trial::package(&package(workspace, &folder, &packager)?)?,
         Err(error) => words.push(format!("no Debian package: {error:#}")),
@@ -76,7 +81,18 @@ fn parts(workspace: &Workspace, release: bool) -> Result<PathBuf> {
 /// Builds the agent with the C library linked in, so that it runs on any distribution, and in a container of nothing else.
 fn binary(workspace: &Workspace, release: bool, target: &str, to: &Path) -> Result<()> {
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--locked", "--package", "sensor", "--bin", "sensor", "--target", target]);
+    cargo.args([
+        "build",
+        "--locked",
+        "--package",
+        "sensor",
+        "--bin",
+        "sensor",
+        "--features",
+        FEATURES,
+        "--target",
+        target,
+    ]);
     cargo.args(["--config", &format!("target.{target}.rustflags = ['-Ctarget-feature=+crt-static']")]);
     if release {
         cargo.arg("--release");

@@ -6,7 +6,7 @@ use crate::build_ebpf::toolchain::{CLIPPY, Toolchain};
 use crate::privilege::Privilege;
 use crate::steps::{Passed, Steps};
 use crate::workspace::{BPF_PACKAGE, Workspace};
-use crate::{process, tidy};
+use crate::{dist, process, tidy};
 
 /// Runs the lint steps by themselves.
 pub(crate) fn lint(workspace: &Workspace) -> Result<()> {
@@ -18,7 +18,8 @@ pub(crate) fn lint(workspace: &Workspace) -> Result<()> {
 /// Runs the lint steps as part of a longer list.
 pub(crate) fn add(steps: &mut Steps, workspace: &Workspace) {
     steps.run("format", || format(workspace));
-    steps.run("clippy", || clippy(workspace));
+    steps.run("clippy", || clippy(workspace, &[]));
+    steps.run("clippy, all features", || clippy(workspace, &["--features", dist::FEATURES]));
     steps.run("clippy, BPF target", || clippy_bpf(workspace));
     steps.run("tidy", || tidy::tidy(workspace).map(|()| Passed::Well));
 }
@@ -29,12 +30,12 @@ fn format(workspace: &Workspace) -> Result<Passed> {
     Ok(Passed::Well)
 }
 
-fn clippy(workspace: &Workspace) -> Result<Passed> {
+fn clippy(workspace: &Workspace, features: &[&str]) -> Result<Passed> {
     component(workspace, "clippy", "clippy")?;
     let mut command = workspace.cargo();
     // The BPF crate has no entry point for this machine's target.
     command.args(["clippy", "--locked", "--workspace", "--exclude", BPF_PACKAGE, "--all-targets"]);
-    process::run(command.args(["--", "-D", "warnings"]))?;
+    process::run(command.args(features).args(["--", "-D", "warnings"]))?;
     Ok(Passed::Well)
 }
 

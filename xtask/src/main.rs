@@ -7,6 +7,7 @@ mod build_ebpf;
 mod demo;
 mod disasm;
 mod dist;
+mod kubernetes;
 mod lint;
 mod packages;
 mod privilege;

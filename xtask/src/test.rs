@@ -1,6 +1,6 @@
 //! `cargo xtask test`: from a clean checkout to a verdict, set-up included.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -8,7 +8,7 @@ use crate::build_ebpf::{self, Checked};
 use crate::privilege::Privilege;
 use crate::steps::{Passed, Steps};
 use crate::workspace::Workspace;
-use crate::{dist, lint, packages, process, prometheus, vm_test};
+use crate::{dist, kubernetes, lint, packages, process, prometheus, vm_test};
 
 /// Names the BPF object that the tests load instead of the committed one.
 pub(crate) const OBJECT_VARIABLE: &str = "SENSOR_BPF_OBJECT";
@@ -34,19 +34,22 @@ pub(crate) fn test(workspace: &Workspace, quick: bool) -> Result<()> {
             })
         });
     }
-    // Some tests would use it, and say so when it is not there.
-    let mut prometheus = None;
-    steps.run("Prometheus", || match prometheus::ensure(privilege) {
-        Ok(programs) => {
-            prometheus = Some(programs);
-            Ok(Passed::Well)
-        }
-        Err(reason) => Ok(Passed::With(format!("skipped, metrics and alerting rules are not tried: {reason:#}"))),
-    });
-    let prometheus = prometheus.as_deref();
-    steps.run("tests", || tests(workspace, privilege, None, prometheus));
+    // Some tests would use them, and say so when they are not there.
+    let mut tools = Vec::new();
+    let mut tool = |name: &str, variable, what: &str, ensure: fn(Privilege) -> Result<PathBuf>| {
+        steps.run(name, || match ensure(privilege) {
+            Ok(folder) => {
+                tools.push((variable, folder));
+                Ok(Passed::Well)
+            }
+            Err(reason) => Ok(Passed::With(format!("SKIPPED, {what} are not tried: {reason:#}"))),
+        });
+    };
+    tool("Prometheus", prometheus::VARIABLE, "metrics and alerting rules", prometheus::ensure);
+    tool("kubectl and helm", kubernetes::VARIABLE, "manifests", kubernetes::ensure);
+    steps.run("tests", || tests(workspace, privilege, None, &tools));
     if let Some(object) = fresh {
-        steps.run("tests, fresh BPF object", || tests(workspace, privilege, Some(&object), prometheus));
+        steps.run("tests, fresh BPF object", || tests(workspace, privilege, Some(&object), &tools));
     }
     steps.run("packages", || dist::step(workspace));
     steps.run("other kernels", || vm_test::step(workspace));
@@ -78,17 +81,16 @@ fn tests(
     workspace: &Workspace,
     privilege: Privilege,
     object: Option<&Path>,
-    prometheus: Option<&Path>,
+    tools: &[(&str, PathBuf)],
 ) -> Result<Passed> {
     let mut command = workspace.cargo();
     // The default members: all but the BPF crate, which has no tests of its own.
-    command.args(["test", "--locked", "--no-fail-fast"]);
+    // With the feature that packages and image have.
+    command.args(["test", "--locked", "--no-fail-fast", "--features", dist::FEATURES]);
     if let Some(object) = object {
         command.env(OBJECT_VARIABLE, object);
     }
-    if let Some(programs) = prometheus {
-        command.env(prometheus::VARIABLE, programs);
-    }
+    command.envs(tools.iter().map(|(variable, folder)| (variable, folder)));
     if let Some(runner) = privilege.runner() {
         command.args(["--config", &format!("target.'cfg(unix)'.runner = '{runner}'")]);
     }

@@ -3,18 +3,16 @@
 //! After Sundara Raman et al., "Global, Passive Detection of Connection Tampering" (SIGCOMM 2023): what came from the client, told by
 //! how far it got and by what ended it. The server's side is not needed; where it was seen, it rules out more.
 
-use zerocopy::FromZeros;
-
 use super::{
     Confidence, Evidence, RstClass,
     evidence::severity,
     origin::{self, Distance},
 };
 use crate::{
-    event::{EVENT_VERSION, Event, Hook},
-    flow::{Bits, End, Extra, Flow, RECORDED, Reset, Segment, Side, TcpFlags, Watch},
+    event::Event,
+    flow::{Bits, End, Flow, RECORDED, Reset, Segment, Side, TcpFlags, Watch},
     kind::Kind,
-    time::{Stamp, stamp_nanos},
+    time::Stamp,
 };
 
 /// How far the client got (the stages of Cloudflare Radar).
@@ -70,12 +68,6 @@ const SOON: u32 = 1_953_125;
 
 /// What cuts a connection off comes among the client's first segments (SIGCOMM 2023: the signatures look at the first ten).
 pub const EARLY: u32 = 10;
-
-/// What a connection has to say for itself after 3 s of quiet, or 2 s after a reset: the event, or none.
-#[must_use]
-pub fn at_rest(flow: &Flow, extra: &Extra, index: u32, now: u64) -> Option<Event> {
-    judge(flow).map(|verdict| event(flow, extra, index, now, &verdict))
-}
 
 /// Judges a connection that has come to rest: nothing for 3 s, or for 2 s after a reset. `None` where nothing cut it off.
 #[must_use]
@@ -278,40 +270,24 @@ const fn first_byte(segment: &Segment) -> u32 {
     segment.seq.0.wrapping_add((segment.flags.0 >> 1 & 1) as u32)
 }
 
-/// The finding as an event: about the client's last reset, or its last segment.
-#[must_use]
-pub fn event(flow: &Flow, extra: &Extra, index: u32, now: u64, verdict: &Verdict) -> Event {
-    let mut event = Event::new_zeroed();
-    let Some(view) = View::of(flow) else { return event };
-    let c = view.c;
-    let age = |segment: &&Segment| c.last.0.wrapping_sub(segment.time.0);
-    let reset = view.recorded().filter(|segment| segment.flags.any(TcpFlags::RST)).min_by_key(age);
-    let segment = reset.or_else(|| view.recorded().min_by_key(age)).copied().unwrap_or_default();
-    let last = view.s.map_or(c.last, |s| if s.last.after(c.last) { s.last } else { c.last });
+/// What the finding is about: the client's last reset, or its last segment.
+pub(super) fn segment(flow: &Flow) -> Option<Segment> {
+    let view = View::of(flow)?;
+    let age = |segment: &&Segment| view.c.last.0.wrapping_sub(segment.time.0);
+    view.resets().min_by_key(age).or_else(|| view.recorded().min_by_key(age)).copied()
+}
+
+/// Puts the verdict into the event.
+pub(super) fn weigh(flow: &Flow, verdict: &Verdict, event: &mut Event) {
     let score = verdict.evidence.score();
-    event.time = now.saturating_sub(stamp_nanos(Stamp::of(now).since(last)));
-    event.segment = segment;
+    let reset = flow.head.client().map(|client| &flow.tails[client as usize].reset);
     event.evidence = verdict.evidence;
-    event.min_rtt = c.min_rtt;
-    event.flow_index = index;
-    event.expected_seq = c.nxt;
-    event.version = EVENT_VERSION;
-    event.kind = verdict.kind as u8;
     event.severity = severity(score) as u8;
     event.confidence = verdict.evidence.confidence(score).max(Confidence::Possible) as u8;
-    event.side = view.client as u8;
-    event.hook = match flow.head.local() {
-        Some(local) if local == view.client => Hook::Egress,
-        Some(_) => Hook::Ingress,
-        None => Hook::Observer,
-    } as u8;
     event.score = score;
-    event.class = if view.reset.n > 0 { view.reset.class() } else { 255 };
-    event.expected_ttl = c.ttl;
-    event.tos = c.tos & !End::MARKS;
-    event.mac = c.mac;
-    event.detail = [u32::from(view.reset.n), u32::from(verdict.hops) << 16 | u32::from(verdict.ipid)];
-    event.flow = *flow;
-    event.extra = *extra;
-    event
+    if let Some(reset) = reset.filter(|reset| reset.n > 0) {
+        event.class = reset.class();
+        event.detail[0] = u32::from(reset.n);
+    }
+    event.detail[1] = u32::from(verdict.hops) << 16 | u32::from(verdict.ipid);
 }

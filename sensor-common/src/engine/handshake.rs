@@ -15,6 +15,9 @@ use crate::{
     wire::Odd,
 };
 
+/// No host repeats a request so soon (10 ms): it is a copy, by a mirror or by the loopback interface, which passes both hooks.
+const COPY: u32 = 9766;
+
 impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
     /// Opens a flow for a segment that has none. Resets and FINs open none, nor does what has neither SYN nor ACK: anybody can make
     /// them, and nothing follows.
@@ -209,6 +212,9 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             return;
         }
         if d.bits.any(Bits::ISN) && d.isn.0 == packet.seq.0 {
+            if passage.stamp.since(d.last) < COPY {
+                return;
+            }
             let counted = flow.head.bits.any(HeadBits::COUNTED);
             let live = !flow.head.watch.any(Watch::EMBRYONIC);
             if !live {

@@ -241,8 +241,12 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         last.n = last.n.saturating_add(1);
         flow.head.watch.set(Watch::reset(packet.sender()));
         if exact && finding.class != RstClass::Nonconforming as u8 {
-            // Worth less to the table, and no more than that: it may be forged.
-            flow.head.closed = millis(passage.now) | 1;
+            // Worth less to the table, and no more than that: it may be forged. A request that came to nothing leaves the time when
+            // the connection before it was closed.
+            let before = flow.head.watch.any(Watch::EMBRYONIC) && flow.head.bits.any(HeadBits::TOMBSTONE);
+            if !before || flow.head.closed == 0 {
+                flow.head.closed = millis(passage.now) | 1;
+            }
             track::close(flow, packet.sender(), TcpFlags::RST);
         }
     }

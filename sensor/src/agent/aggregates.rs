@@ -7,7 +7,7 @@ use sensor_common::counters::Cpu;
 use super::monotonic;
 use crate::{
     correlate::aggregate::{HostReading, Limits, Lookout, Reading, TcpExt},
-    kernel::{Readings, Table},
+    kernel::{Readings, Services, Table},
 };
 
 /// As much as /proc tells of TCP: some 4 KiB by now.
@@ -16,20 +16,21 @@ const ROOM: usize = 1 << 16;
 /// Reads; what it needs is open.
 pub(super) struct Aggregates {
     readings: Readings,
+    services: Services,
     lookout: Lookout,
     host: Option<Host>,
 }
 
 impl Aggregates {
     /// Opens what has to be opened; `host` says whether the host's own TCP is what is watched.
-    pub(super) fn open(readings: Readings, host: bool) -> Self {
-        Self { readings, lookout: Lookout::default(), host: if host { Host::open().ok() } else { None } }
+    pub(super) fn open(readings: Readings, services: Services, host: bool) -> Self {
+        Self { readings, services, lookout: Lookout::default(), host: if host { Host::open().ok() } else { None } }
     }
 
     /// Reads, at the engine's time; none if the kernel does not tell.
     pub(super) fn read(&mut self, table: &Table) -> Option<Reading> {
         let cpus: Vec<Cpu> = self.readings.each_cpu().ok()?;
-        let mut reading = self.lookout.look(monotonic(), &cpus, table.services(), table);
+        let mut reading = self.lookout.look(monotonic(), &cpus, self.services.iter(), table);
         reading.host = self.host.as_ref().and_then(Host::read);
         Some(reading)
     }

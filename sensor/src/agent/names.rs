@@ -45,7 +45,7 @@ impl Names {
     pub(super) fn with<T>(&self, link: LinkId, tell: impl FnOnce(Place<'_>) -> T) -> T {
         // A copy, so that whoever writes to a stuck pipe holds no lock.
         let name = self.0.read().unwrap_or_else(PoisonError::into_inner).names.get(&link.ifindex).cloned();
-        tell(Place { interface: name.as_deref(), frame: None })
+        tell(Place { interface: name.as_deref(), ..Place::default() })
     }
 }
 

@@ -17,7 +17,7 @@ use sensor_common::{
 };
 use tokio::sync::mpsc;
 
-use super::{aggregates::Aggregates, monotonic};
+use super::{aggregates::Aggregates, monotonic, own::Own};
 use crate::{
     correlate::aggregate::Reading,
     kernel::Table,
@@ -89,13 +89,13 @@ impl Records {
         (table, mut aggregates): (Arc<Table>, Aggregates),
         wanted: bool,
         parting: Parting,
-        board: Arc<Board>,
+        (board, own): (Arc<Board>, Option<Own>),
     ) -> io::Result<(Self, mpsc::Receiver<Swept>)> {
         let (queue, swept) = mpsc::channel(QUEUE);
         let Parting { parted, parting } = parting;
         let thread = std::thread::Builder::new()
             .name("sweep".into())
-            .spawn(move || sweep((&table, &mut aggregates), &queue, &parting, wanted, &board))?;
+            .spawn(move || sweep((&table, &mut aggregates), &queue, &parting, wanted, (&board, own.as_ref())))?;
         Ok((Self { parted, thread }, swept))
     }
 
@@ -112,7 +112,7 @@ fn sweep(
     queue: &mpsc::Sender<Swept>,
     parting: &Receiver<Box<Event>>,
     wanted: bool,
-    board: &Board,
+    (board, own): (&Board, Option<&Own>),
 ) -> Account {
     let mut account = Account {
         sweeper: Sweeper::new(table.buckets(), &Cpu::default()),
@@ -126,6 +126,9 @@ fn sweep(
     let (mut rest, mut ended) = ((Findings::default(), Leaks::default()), Vec::new());
     loop {
         let last = gather(parting, &mut account, &mut ended);
+        if let Some(own) = own {
+            own.listen();
+        }
         let now = monotonic();
         account.sweeper.sweep(table, now, &mut rest, &mut ended);
         let (Findings(found), leaks) = &mut rest;

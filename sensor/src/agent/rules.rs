@@ -11,6 +11,7 @@ use sensor_common::{detect::Severity, event::Event};
 use crate::{
     cli::Attach,
     config::{AllowList, Today},
+    correlate::aggregate::{Change, Incident},
     report::{Place, Reporter},
 };
 
@@ -60,6 +61,17 @@ impl Rules {
         };
         reporter.set_min_severity(min_severity);
         reporter.event(event, place)
+    }
+
+    /// Whether an aggregate is not to be told; it is counted when it begins.
+    pub(super) fn allows(&self, incident: &Incident) -> bool {
+        let mut held = self.held();
+        let reason = held.allow.covering_aggregate(&incident.sign, &Today::now()).map(|allow| allow.reason.clone());
+        let allowed = reason.is_some();
+        if incident.change == Change::Opened {
+            reason.into_iter().for_each(|reason| held.count(reason));
+        }
+        allowed
     }
 
     /// What was not told, for the summary.

@@ -174,4 +174,21 @@ entries! {
         next: &["Capture on both sides: which of them, or which box between, made this acknowledgment?"],
         sources: &["Snort 129:17"],
     }
+    AsymRoute: Info to Info, "only one direction of the connection passes here" {
+        meaning: "A client asked for a connection and goes on to acknowledge what its server sends, of which not one segment was \
+            seen: the answers take another way. What is told of such connections is half of the truth.",
+        evidence: "The SYN was seen, the client's acknowledgments moved, and the server's side is empty. Judged at rest, of \
+            connections whose client sent 64 segments at most.",
+        causes: &[
+            "answers leave by another interface or router (direct server return, several uplinks, policy routing)",
+            "a mirror port or a capture of one direction",
+            "another program takes the answers before they are seen",
+        ],
+        benign: &["a request that is not answered at all: `ct-syn-none` and its like", "a capture that begins midway"],
+        next: &[
+            "ip route get the client's address: by which interface do the answers leave? Watch that one, too.",
+            "Of a mirror port, check that both directions are copied.",
+        ],
+        sources: &["Zeek, possible_split_routing", "Snort 3, asymmetric flows"],
+    }
 }

@@ -4,11 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Report;
-use crate::{
-    filter::Filter,
-    tail::{self, When},
-};
+use super::{Report, When};
+use crate::{filter::Filter, tail};
 
 /// Tell what a running sensor found, and finds.
 ///

@@ -18,7 +18,11 @@ use toml::{
 };
 
 use super::{Problem, file::Source, problem::nearest};
-use crate::{replay::Net, report::rfc3339};
+use crate::{
+    correlate::aggregate::{About, Aggregate, Sign},
+    replay::Net,
+    report::rfc3339,
+};
 
 /// The key of the list.
 pub(super) const KEY: &str = "allow";
@@ -60,6 +64,7 @@ impl fmt::Display for Today {
 #[derive(Clone, Debug, Default)]
 pub struct Allow {
     kinds: Vec<Kind>,
+    aggregates: Vec<Aggregate>,
     address: Option<Net>,
     port: Option<u16>,
     interface: Option<Pattern>,
@@ -85,9 +90,26 @@ impl Allow {
     }
 }
 
+impl Allow {
+    /// Whether it covers what many connections show together: by its source, client or service. That is of no one interface.
+    fn covers_aggregate(&self, sign: &Sign) -> bool {
+        let (addresses, port) = match sign.about {
+            About::Here => ([None; 2], None),
+            About::Source(source) => ([Some(source), None], None),
+            About::Service(server) => ([Some(server.ip()), None], Some(server.port())),
+            About::Client(client, server) => ([Some(client), Some(server.ip())], Some(server.port())),
+        };
+        self.aggregates.contains(&sign.kind)
+            && self.address.is_none_or(|net| addresses.into_iter().flatten().any(|address| net.contains(address)))
+            && self.port.is_none_or(|wanted| port == Some(wanted))
+            && self.interface.is_none()
+    }
+}
+
 impl fmt::Display for Allow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.id()).collect();
+        let kinds = self.kinds.iter().map(|kind| kind.id());
+        let kinds: Vec<_> = kinds.chain(self.aggregates.iter().map(|aggregate| aggregate.id())).collect();
         write!(f, "{}", kinds.join(", "))?;
         if let Some(address) = self.address {
             write!(f, " of {address}")?;
@@ -118,6 +140,11 @@ impl AllowList {
     /// The first entry that covers a finding today.
     pub fn covering(&self, event: &Event, interface: Option<&str>, today: &Today) -> Option<&Allow> {
         self.0.iter().find(|allow| allow.holds(today) && allow.covers(event, interface))
+    }
+
+    /// The first entry that covers an aggregate today.
+    pub fn covering_aggregate(&self, sign: &Sign, today: &Today) -> Option<&Allow> {
+        self.0.iter().find(|allow| allow.holds(today) && allow.covers_aggregate(sign))
     }
 }
 
@@ -159,9 +186,9 @@ fn read_entry(source: &Source<'_>, at: usize, table: &DeTable<'_>, problems: &mu
             problems.push(source.problem(value.span().start, text));
         };
         match (name, value.get_ref()) {
-            ("kind", DeValue::String(_)) => add_kind(value, &mut allow.kinds, wrong),
+            ("kind", DeValue::String(_)) => add_kind(value, &mut allow, wrong),
             ("kind", DeValue::Array(ids)) if !ids.is_empty() => {
-                ids.iter().for_each(|id| add_kind(id, &mut allow.kinds, &mut wrong));
+                ids.iter().for_each(|id| add_kind(id, &mut allow, &mut wrong));
             }
             ("address", DeValue::String(text)) => match text.parse() {
                 Ok(net) => allow.address = Some(net),
@@ -205,14 +232,16 @@ fn form(key: &str) -> &'static str {
     }
 }
 
-fn add_kind(value: &Spanned<DeValue<'_>>, kinds: &mut Vec<Kind>, mut wrong: impl FnMut(&Spanned<DeValue<'_>>, String)) {
+fn add_kind(value: &Spanned<DeValue<'_>>, allow: &mut Allow, mut wrong: impl FnMut(&Spanned<DeValue<'_>>, String)) {
     let DeValue::String(id) = value.get_ref() else {
         return wrong(value, format!("kind {}", form("kind")));
     };
-    match Kind::ALL.iter().find(|kind| kind.id() == id.as_ref()) {
-        Some(kind) => kinds.push(*kind),
-        None => {
-            let nearest = nearest(id, Kind::ALL.iter().map(|kind| kind.id()));
+    match (Kind::ALL.iter().find(|kind| kind.id() == id.as_ref()), Aggregate::of(id)) {
+        (Some(kind), _) => allow.kinds.push(*kind),
+        (None, Some(aggregate)) => allow.aggregates.push(aggregate),
+        (None, None) => {
+            let aggregates = Aggregate::ALL.iter().map(|aggregate| aggregate.id());
+            let nearest = nearest(id, Kind::ALL.iter().map(|kind| kind.id()).chain(aggregates));
             wrong(
                 value,
                 format!("there is no kind {id:?}; the nearest is {nearest:?}, and `sensor explain` lists them all"),
@@ -223,6 +252,7 @@ fn add_kind(value: &Spanned<DeValue<'_>>, kinds: &mut Vec<Kind>, mut wrong: impl
 
 #[cfg(test)]
 mod tests {
+    use sensor_common::detect::Severity;
     use zerocopy::FromZeros as _;
 
     use super::*;
@@ -272,6 +302,42 @@ mod tests {
         let shown = list.0[0].to_string();
         let start = "rst-refused, rst-abort of 10.0.0.0/8 port 443 on veth* until ";
         assert!(shown.starts_with(start) && shown.ends_with(": \"scan\""), "{shown}");
+    }
+
+    #[test]
+    fn an_aggregate_is_covered_by_its_source_or_service() {
+        let today = Today::now();
+        let sign = |kind, about| Sign {
+            kind,
+            about,
+            severity: Severity::Warn,
+            headline: String::new(),
+            reasons: Vec::new(),
+            ruled_out: Vec::new(),
+            with: Vec::new(),
+            amount: 0,
+            sum: false,
+            peers: Vec::new(),
+            since: None,
+        };
+        let covered = |more: &str, sign: &Sign| {
+            let text = format!(
+                "[[allow]]\nkind = ['scan-syn', 'ephemeral-exhaustion', 'syn-flood']\nreason = 'x'\nuntil = {}\n{more}",
+                today.0
+            );
+            let (list, problems) = list(&text);
+            assert_eq!(problems, [""; 0]);
+            list.covering_aggregate(sign, &today).is_some()
+        };
+        let server = "192.0.2.1:443".parse().unwrap();
+        let scan = sign(Aggregate::ScanSyn, About::Source("10.1.2.3".parse().unwrap()));
+        assert!(covered("", &scan) && covered("address = '10.0.0.0/8'", &scan));
+        assert!(!covered("address = '10.2.0.0/16'", &scan) && !covered("port = 443", &scan));
+        assert!(!covered("interface = '*'", &scan), "it is of no one interface");
+        assert!(!covered("", &sign(Aggregate::Sweep, scan.about)));
+        let ports = sign(Aggregate::EphemeralExhaustion, About::Client("10.1.2.3".parse().unwrap(), server));
+        assert!(covered("address = '192.0.2.1'\nport = 443", &ports) && covered("address = '10.1.2.3'", &ports));
+        assert!(covered("port = 443", &sign(Aggregate::SynFlood, About::Service(server))));
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Aggregates {
         signs.extend(self.ports.signs(now.time, now.host.map(|host| host.limits)));
         scan::hints(&mut signs, &now.sample);
         if let Some((before, span)) = before.zip(span) {
-            signs.extend(self.floods.signs(&now, &span));
+            signs.extend(self.floods.signs(&now, &before, &span));
             let flooded = self.ledger.has(Aggregate::SynFlood) || signs.iter().any(|s| s.kind == Aggregate::SynFlood);
             let scanned = signs.iter().any(|s| s.kind.is_scan()) || self.ledger.has_scan();
             signs.extend(self.strays.signs(&now, &span, flooded || scanned));

@@ -1,17 +1,13 @@
 //! What may be behind an incident, weighed: what speaks for it, and what rules it out.
 
-use std::time::Duration;
+mod hosts;
+mod makers;
+mod requests;
+mod silence;
 
-use sensor_common::{
-    detect::{ecn, tampering::Stage},
-    kind::Kind,
-};
+pub(super) use silence::SILENCES;
 
-use super::{Facts, Subject, Topic};
-use crate::report::ms;
-
-/// No device forgets a connection that was active this recently.
-const SHORTEST_TIMEOUT: Duration = Duration::from_secs(10);
+use super::{Facts, Subject};
 
 /// A cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,8 +16,12 @@ pub enum Cause {
     Device,
     /// Somebody who does not see the traffic guesses at its numbers.
     BlindAttack,
+    /// A rule or program of this host makes packets in its name, beside its TCP stack.
+    LocalRule,
     /// A box or host gives up connections that are idle.
     IdleTimeout,
+    /// A box on the way loses its entry for a connection that is not idle.
+    StateLoss,
     /// Requests, or names, are filtered.
     Filter,
     /// The answers to connection requests do not come through.
@@ -32,21 +32,32 @@ pub enum Cause {
     Ecn,
     /// The server does not keep up.
     Overload,
+    /// A server restarts, or a load balancer fails over or drains.
+    Drain,
+    /// A server waits for the end of a request that is not marked.
+    EndOfStream,
+    /// Only one direction passes the sensor.
+    OneWay,
     /// An application gives up.
     Abort,
 }
 
 impl Cause {
     /// All.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Device,
         Self::BlindAttack,
+        Self::LocalRule,
         Self::IdleTimeout,
+        Self::StateLoss,
         Self::Filter,
         Self::ReturnPath,
         Self::PortReuse,
         Self::Ecn,
         Self::Overload,
+        Self::Drain,
+        Self::EndOfStream,
+        Self::OneWay,
         Self::Abort,
     ];
 
@@ -55,12 +66,17 @@ impl Cause {
         match self {
             Self::Device => "device",
             Self::BlindAttack => "blind-attack",
+            Self::LocalRule => "local-rule",
             Self::IdleTimeout => "idle-timeout",
+            Self::StateLoss => "state-loss",
             Self::Filter => "filter",
             Self::ReturnPath => "return-path",
             Self::PortReuse => "port-reuse",
             Self::Ecn => "ecn",
             Self::Overload => "overload",
+            Self::Drain => "drain",
+            Self::EndOfStream => "end-of-stream",
+            Self::OneWay => "one-way",
             Self::Abort => "abort",
         }
     }
@@ -70,12 +86,17 @@ impl Cause {
         match self {
             Self::Device => "a device on the way speaks in the peers' names",
             Self::BlindAttack => "somebody who does not see the traffic guesses at its numbers",
+            Self::LocalRule => "something on this host beside its TCP stack",
             Self::IdleTimeout => "an idle timeout",
+            Self::StateLoss => "a firewall or translator that lost its entry for a live connection",
             Self::Filter => "a filter on the way",
             Self::ReturnPath => "the server's answers to connection requests are lost on their way back",
             Self::PortReuse => "ports are used again too soon",
             Self::Ecn => "ECN",
             Self::Overload => "overload",
+            Self::Drain => "the server, or a load balancer, lets go of its connections at once",
+            Self::EndOfStream => "a server that cannot tell where the request ends",
+            Self::OneWay => "the sensor sees one direction only",
             Self::Abort => "an application that gives up",
         }
     }
@@ -92,11 +113,29 @@ pub struct Weighed {
     pub reasons: Vec<String>,
 }
 
+type Rule = fn(&Subject, &Facts) -> Option<Weighed>;
+
+/// One for each cause, the dearest to be wrong about first: of equals that one is told first.
+const RULES: [Rule; 14] = [
+    makers::device,
+    makers::blind,
+    makers::local_rule,
+    silence::idle,
+    silence::state_loss,
+    requests::filter,
+    requests::return_path,
+    requests::port_reuse,
+    requests::ecn,
+    hosts::overload,
+    hosts::drain,
+    hosts::end_of_stream,
+    hosts::one_way,
+    hosts::abort,
+];
+
 /// The causes that the facts speak for, the likeliest first, and then those that they rule out.
 pub fn weigh(subject: &Subject, facts: &Facts) -> Vec<Weighed> {
-    let rules: [fn(&Subject, &Facts) -> Option<Weighed>; 9] =
-        [device, blind, idle, filter, return_path, port_reuse, ecn_cause, overload, abort];
-    let mut weighed: Vec<_> = rules.iter().filter_map(|rule| rule(subject, facts)).collect();
+    let mut weighed: Vec<_> = RULES.iter().filter_map(|rule| rule(subject, facts)).collect();
     weighed.sort_by_key(|w| std::cmp::Reverse(w.points));
     weighed
 }
@@ -107,124 +146,4 @@ fn for_it(cause: Cause, points: u64, reasons: Vec<String>) -> Option<Weighed> {
 
 fn ruled_out(cause: Cause, reason: impl Into<String>) -> Option<Weighed> {
     Some(Weighed { cause, points: 0, reasons: vec![reason.into()] })
-}
-
-fn device(subject: &Subject, facts: &Facts) -> Option<Weighed> {
-    let (went_on, mirrored, quick) =
-        (facts.with("rst-seq-data"), facts.with("win-mirror-peer"), facts.with("rst-too-fast"));
-    let (hedged, disagree) = (facts.with("rst-seq-change"), facts.with("rst-ack-change"));
-    let mut reasons = Vec::new();
-    let mut points = 0;
-    let mut say = |n: u64, worth: u64, words: &str| {
-        if n > 0 {
-            points += worth;
-            reasons.push(format!("{n} of {} {words}", facts.findings));
-        }
-    };
-    if let Subject::Device(device) = subject {
-        let words = match device.hops {
-            Some(_) => "were made at another distance than their claimed senders' segments",
-            None => "have a TTL that fits no device on the way",
-        };
-        say(facts.findings, 3, words);
-    }
-    say(went_on, 4, "were followed by the claimed sender going on");
-    say(hedged + disagree, 3, "come in bursts that contradict one another");
-    say(mirrored, 2, "copy the window of the packet that they answer");
-    say(facts.with("rst-nonconforming"), 1, "have numbers that no stack gives them here");
-    say(facts.with("data-seq-rst"), 1, "point into bytes that had been acknowledged");
-    say(quick, 2, "came sooner than the path to the claimed sender allows");
-    for_it(Cause::Device, points, reasons)
-}
-
-fn blind(_: &Subject, facts: &Facts) -> Option<Weighed> {
-    let (sprayed, near) = (facts.of(Kind::RstBruteForce), facts.of(Kind::Rfc5961RstInWindow));
-    let mut reasons = Vec::new();
-    if sprayed > 0 {
-        reasons.push(format!("resets with many numbers were tried on {sprayed} of {} occasions", facts.findings));
-    }
-    if near > 0 {
-        reasons.push(format!("{near} resets fell into the window without being exact"));
-    }
-    for_it(Cause::BlindAttack, 5 * u64::from(sprayed > 0) + u64::from(near > 0), reasons)
-}
-
-fn idle(subject: &Subject, facts: &Facts) -> Option<Weighed> {
-    let rejected = facts.of(Kind::IdleThenRst);
-    if rejected > 0 {
-        return for_it(
-            Cause::IdleTimeout,
-            5,
-            vec![format!("{rejected} of {} came after a long silence", facts.findings)],
-        );
-    }
-    if matches!(subject, Subject::Service(_, Topic::Kind(_))) {
-        return None;
-    }
-    let [_, longest] = facts.idle.filter(|[_, longest]| *longest < SHORTEST_TIMEOUT)?;
-    ruled_out(Cause::IdleTimeout, format!("all connections had been active within {} before", ms(longest)))
-}
-
-fn filter(_: &Subject, facts: &Facts) -> Option<Weighed> {
-    let cut: u64 = facts.kinds.iter().filter(|(kind, _)| Stage::of(**kind).is_some()).map(|(_, n)| n).sum();
-    let early = facts.kinds.keys().filter_map(|kind| Stage::of(*kind)).min()?;
-    let when = match early {
-        Stage::Syn => "the handshake: by address or port",
-        Stage::Ack => "the first request: by address or port, or the request was dropped",
-        Stage::Data => "the first request had arrived: by its content",
-        Stage::Later => "several data packets",
-    };
-    let moment = if matches!(early, Stage::Syn | Stage::Ack) { "before the end of" } else { "after" };
-    for_it(Cause::Filter, 3, vec![format!("{cut} connections were cut off {moment} {when}")])
-}
-
-fn return_path(_: &Subject, facts: &Facts) -> Option<Weighed> {
-    let held = facts.of(Kind::SynBareAckMatch) + facts.of(Kind::SynBareAckThenRst);
-    for_it(
-        Cause::ReturnPath,
-        5 * u64::from(held > 0),
-        vec![format!("{held} times a half-open entry answered whose SYN-ACK had not come through")],
-    )
-}
-
-fn port_reuse(_: &Subject, facts: &Facts) -> Option<Weighed> {
-    let (proven, likely) = (facts.of(Kind::SynBareAckStaleConfirmed), facts.of(Kind::SynBareAckStale));
-    if proven > 0 {
-        let reason = format!("{proven} answers had the final numbers of the connection before");
-        return for_it(Cause::PortReuse, 8, vec![reason]);
-    }
-    for_it(
-        Cause::PortReuse,
-        4 * u64::from(likely > 0),
-        vec![format!("{likely} requests were answered with unrelated numbers")],
-    )
-}
-
-fn ecn_cause(_: &Subject, facts: &Facts) -> Option<Weighed> {
-    let [worked, all] = facts.ecn?;
-    let tally = format!("{worked} of {all} other handshakes with ECN to the service worked");
-    if facts.of(Kind::EcnSynRst) > 0 {
-        return for_it(Cause::Ecn, 6, vec![tally]);
-    }
-    ecn::nearly_all(worked.into(), all.into()).then(|| ruled_out(Cause::Ecn, tally))?
-}
-
-fn overload(_: &Subject, facts: &Facts) -> Option<Weighed> {
-    let queue = facts.of(Kind::AcceptQueueDrop);
-    if queue > 0 {
-        return for_it(Cause::Overload, 6, vec![format!("{queue} completed handshakes were not accepted")]);
-    }
-    if facts.zero_windows > 0 {
-        return ruled_out(Cause::Overload, "the window of a reset, here 0, says nothing about load");
-    }
-    let stale = facts.of(Kind::SynBareAckStale) + facts.of(Kind::SynBareAckStaleConfirmed);
-    (stale > 0).then(|| ruled_out(Cause::Overload, "the answers are those of a host that still has state"))?
-}
-
-fn abort(subject: &Subject, facts: &Facts) -> Option<Weighed> {
-    let aborted = facts.classes.get(Kind::RstAbort.id()).copied().unwrap_or_default();
-    if !matches!(subject, Subject::Service(_, Topic::CutOff)) || facts.with("ipid-jump") > 0 {
-        return None;
-    }
-    for_it(Cause::Abort, u64::from(aborted > 0), vec![format!("{aborted} resets have the numbers of a live socket")])
 }

@@ -1,7 +1,7 @@
 //! What is known of an incident, gathered finding by finding.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
@@ -9,17 +9,24 @@ use std::{
 use sensor_common::{
     detect::{RstClass, Severity},
     event::ServiceSnapshot,
-    flow::{HeadBits, TcpFlags},
+    flow::{HeadBits, Side, TcpFlags},
     kind::Kind,
 };
 
-use super::Example;
-use crate::report::Finding;
+use super::{Example, Fixed, Habit, Trend, causes::SILENCES};
+use crate::{
+    enrich::Who,
+    report::{Finding, Word, flow::Told, idle_timeouts, rfc3339},
+};
 
 /// Services, and peers, that are named; more are counted.
 const NAMED: usize = 16;
 /// Connections that are named.
 const EXAMPLES: usize = 4;
+/// What happens within this happens at once: 1 second in nanoseconds.
+pub(super) const AT_ONCE: u64 = 1_000_000_000;
+/// Beyond that, how many it were does not matter.
+const MAX_AT_ONCE: usize = 1000;
 
 /// Whether a value was always the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +71,8 @@ pub struct Facts {
     pub services: BTreeMap<SocketAddr, ServiceSnapshot>,
     /// Peers of these services.
     pub peers: BTreeSet<IpAddr>,
+    /// Pods, services and nodes at either end, the first ones.
+    pub owners: BTreeSet<Who>,
     /// The first ones.
     pub examples: Vec<Example>,
     /// Suspects that were resets.
@@ -82,6 +91,32 @@ pub struct Facts {
     pub idle: Option<[Duration; 2]>,
     /// Other handshakes with ECN to the service: worked, of all.
     pub ecn: Option<[u32; 2]>,
+    /// Shortest and longest silence that a finding is about.
+    pub gaps: Option<[Duration; 2]>,
+    /// Default timers that fit such a silence, in seconds: who has them, and how many findings fit.
+    pub timeouts: BTreeMap<u64, (&'static str, u64)>,
+    /// Resets of live connections that answer a segment.
+    pub answers: u64,
+    /// Of these, those where a reset went the other way too.
+    pub told_both: u64,
+    /// Whether the client closed the connection before first.
+    pub client_first: Constant<bool>,
+    /// Most connections that were hit within a second.
+    pub most_at_once: u64,
+    /// What the kernel says of resets that left: its reasons, by name.
+    pub reasons: BTreeMap<String, u64>,
+    /// Of these resets, those that its stack did not send.
+    pub foreign: u64,
+    /// The timer that its connections are closed by.
+    pub timer: Option<Fixed>,
+    /// Findings whose suspect left in this host's own name.
+    pub outgoing: u64,
+    /// What the service's connections usually do.
+    pub habit: Option<Habit>,
+    /// Findings by the minute.
+    pub trend: Trend,
+    /// When the last connections were hit.
+    recent: VecDeque<u64>,
     flows: HashSet<u64>,
     /// Findings of connections that could not be told apart.
     untold: u64,
@@ -99,6 +134,7 @@ impl Default for Facts {
             findings: 0,
             services: BTreeMap::new(),
             peers: BTreeSet::new(),
+            owners: BTreeSet::new(),
             examples: Vec::new(),
             resets: 0,
             classes: BTreeMap::new(),
@@ -108,6 +144,19 @@ impl Default for Facts {
             ipid: Constant::None,
             idle: None,
             ecn: None,
+            gaps: None,
+            timeouts: BTreeMap::new(),
+            answers: 0,
+            told_both: 0,
+            client_first: Constant::None,
+            most_at_once: 0,
+            reasons: BTreeMap::new(),
+            foreign: 0,
+            timer: None,
+            outgoing: 0,
+            habit: None,
+            trend: Trend::default(),
+            recent: VecDeque::new(),
             flows: HashSet::new(),
             untold: 0,
         }
@@ -126,6 +175,7 @@ impl Facts {
             self.next = finding.next();
         }
         self.last = self.last.max(finding.time);
+        self.trend.add(finding.time);
         self.findings += 1;
         *self.kinds.entry(finding.kind).or_default() += 1;
         self.worst = self.worst.max(finding.severity);
@@ -135,6 +185,11 @@ impl Facts {
         }
         if self.peers.len() < NAMED {
             self.peers.insert(finding.cast.end(server.other()).ip());
+        }
+        for who in finding.who.both().into_iter().flatten() {
+            if self.owners.len() < NAMED && !self.owners.contains(who) {
+                self.owners.insert(who.clone());
+            }
         }
         let reset = suspect.flags.any(TcpFlags::RST);
         self.resets += u64::from(reset);
@@ -152,7 +207,8 @@ impl Facts {
             let [least, most] = self.idle.unwrap_or([idle; 2]);
             self.idle = Some([least.min(idle), most.max(idle)]);
         }
-        if matches!(finding.kind, Kind::SynBareAckThenRst | Kind::EcnSynRst) {
+        self.learn(finding);
+        if matches!(finding.kind, Kind::SynBareAckThenRst | Kind::EcnSynRst | Kind::EcnSynDrop) {
             let [worked, all] = [event.detail[1] >> 16, event.detail[1] & 0xffff];
             // Later ones count the incident's own failures, which are what is to be explained.
             let better = self.ecn.is_none_or(|[w, a]| u64::from(worked) * u64::from(a) > u64::from(w) * u64::from(all));
@@ -166,12 +222,82 @@ impl Facts {
         if known {
             return false;
         }
+        self.hit(finding.time);
+        self.tell_apart(finding.flow_id(), room)
+    }
+
+    /// Adds a connection that ended as its service's timer has it.
+    pub(super) fn add_record(&mut self, told: &Told<'_>, timer: Fixed, room: bool) -> bool {
+        let (time, [peer, server]) = (told.last(), told.ends());
+        if self.findings == 0 {
+            self.first = time;
+        }
+        self.last = self.last.max(time);
+        self.findings += 1;
+        self.timer = Some(timer);
+        self.trend.add(time);
+        self.services.entry(server).or_default();
+        if self.peers.len() < NAMED {
+            self.peers.insert(peer.ip());
+        }
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(Example { src: peer, dst: server, reference: rfc3339(time) });
+        }
+        self.tell_apart(told.flow_id(), room)
+    }
+
+    /// Counts a connection, where it is not known and there is `room` to tell it apart; whether that was needed.
+    fn tell_apart(&mut self, flow: u64, room: bool) -> bool {
+        if self.flows.contains(&flow) {
+            return false;
+        }
         if room {
-            self.flows.insert(finding.flow_id());
+            self.flows.insert(flow);
         } else {
             self.untold += 1;
         }
         room
+    }
+
+    /// Notes when a connection was hit.
+    fn hit(&mut self, time: u64) {
+        while self.recent.len() >= MAX_AT_ONCE || self.recent.front().is_some_and(|then| then.abs_diff(time) > AT_ONCE)
+        {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(time);
+        self.most_at_once = self.most_at_once.max(self.recent.len() as u64);
+    }
+
+    /// What only some causes are weighed by.
+    fn learn(&mut self, finding: &Finding<'_>) {
+        let Finding { event, .. } = finding;
+        if SILENCES.contains(&finding.kind) {
+            let gap = Duration::from_millis(event.detail[0].into());
+            let [least, most] = self.gaps.unwrap_or([gap; 2]);
+            self.gaps = Some([least.min(gap), most.max(gap)]);
+            for (seconds, who) in idle_timeouts(finding) {
+                self.timeouts.entry(seconds).or_insert((who, 0)).1 += 1;
+            }
+        }
+        let established = event.flow.head.bits.any(HeadBits::ESTABLISHED);
+        if finding.trigger.is_some_and(|(_, sure)| sure) && established {
+            self.answers += 1;
+            self.told_both += u64::from(event.flow.tails[finding.side.other() as usize].reset.n > 0);
+        }
+        let (server, how) = (event.flow.head.server(), event.flow.head.how);
+        let first = |side: Side| how >> (4 * side as u8) & 8 != 0;
+        if first(server) != first(server.other()) {
+            self.client_first.see(first(server.other()));
+        }
+        self.outgoing += u64::from(finding.cast.is_local(finding.side));
+        match finding.place.word {
+            Some(Word::Own(reason) | Word::Elsewhere(reason)) if self.reasons.len() < NAMED => {
+                *self.reasons.entry(reason.to_owned()).or_default() += 1;
+            }
+            Some(Word::Foreign) => self.foreign += 1,
+            _ => {}
+        }
     }
 
     /// Connections that were hit, at least.
@@ -196,6 +322,16 @@ impl Facts {
     /// Findings with a piece of evidence, by its id.
     pub fn with(&self, id: &str) -> u64 {
         self.evidence.get(id).copied().unwrap_or_default()
+    }
+
+    /// Findings of all, in words: what so many of them did.
+    pub(super) fn so_many(&self, n: u64, did: &str) -> String {
+        if self.findings == 1 { format!("it {did}") } else { format!("{n} of {} {did}", self.findings) }
+    }
+
+    /// Whether all suspects left in this host's name, of whose resets some are known not to be its stack's.
+    pub(super) fn left_here(&self) -> bool {
+        self.outgoing == self.findings && self.habit.as_ref().is_some_and(|habit| habit.foreign > 0)
     }
 
     /// How long it has been going on.

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use sensor_common::{detect::tampering::Stage, event::Hook, kind::Kind};
 
+use super::Pattern;
 use crate::{
-    catalogue::{entry, family},
+    catalogue::{entry, family, pattern_entry},
     report::Finding,
 };
 
@@ -38,6 +39,8 @@ pub enum Topic {
     CutOff,
     /// Findings of this kind, and of those that go with it.
     Kind(Kind),
+    /// What many connections together show.
+    Pattern(Pattern),
 }
 
 /// What an incident is about.
@@ -51,6 +54,9 @@ pub enum Subject {
 
 impl Subject {
     pub(crate) fn of(finding: &Finding<'_>) -> Self {
+        if let Some(pattern) = Pattern::of(finding) {
+            return Self::Service(finding.server(), Topic::Pattern(pattern));
+        }
         if !finding.elsewhere() {
             return Self::Service(finding.service(), Topic::of(finding.kind));
         }
@@ -76,12 +82,23 @@ impl Topic {
         }
     }
 
+    /// The public id.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Forged => "forged",
+            Self::CutOff => "cut-off",
+            Self::Kind(kind) => kind.id(),
+            Self::Pattern(pattern) => pattern.id(),
+        }
+    }
+
     /// In a few words.
     pub fn name(self) -> &'static str {
         match self {
             Self::Forged => "packets that did not come from their claimed senders",
             Self::CutOff => "connections are cut off near their beginning",
             Self::Kind(kind) => entry(kind).brief,
+            Self::Pattern(pattern) => pattern_entry(pattern).brief,
         }
     }
 }

@@ -8,8 +8,12 @@ use std::{
 use sensor_common::detect::Severity;
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, Subject, Topic, causes::weigh, headline};
-use crate::report::{SCHEMA, count};
+use super::{Facts, Heading, Pattern, Subject, Topic, causes::weigh, headline};
+use crate::{
+    catalogue::{pattern_entry, plain},
+    enrich::Who,
+    report::{SCHEMA, count, reset_reason},
+};
 
 /// Services that are named.
 const SERVICES: usize = 4;
@@ -68,7 +72,7 @@ pub enum About {
     Service {
         /// Address and port.
         server: SocketAddr,
-        /// `forged`, `cut-off`, or the kind of the findings, or of the aggregate.
+        /// `forged`, `cut-off`, a pattern, or the kind of the findings, or of the aggregate.
         topic: String,
     },
     /// What a source does.
@@ -200,6 +204,15 @@ pub struct View {
     pub causes: Vec<Reasoned>,
     /// What is not.
     pub ruled_out: Vec<Reasoned>,
+    /// What the service's connections do anyway, and what the kernel says, in sentences.
+    #[serde(default)]
+    pub also: Vec<String>,
+    /// Findings by the minute, the last 30 minutes up to the latest one.
+    #[serde(default)]
+    pub per_minute: Vec<u32>,
+    /// Where that is heading; none while it is too young to say.
+    #[serde(default)]
+    pub heading: Option<Heading>,
     /// Services that are hit, the first ones.
     pub services: Vec<Share>,
     /// Further services.
@@ -210,6 +223,9 @@ pub struct View {
     pub examples: Vec<Example>,
     /// What to check.
     pub next: Vec<String>,
+    /// Pods, services and nodes at either end, the first ones, as a cluster told.
+    #[serde(default)]
+    pub kubernetes: Vec<Who>,
 }
 
 impl View {
@@ -243,12 +259,30 @@ impl View {
             kinds: facts.kinds.iter().map(|(kind, n)| Count { kind: kind.id().into(), findings: *n }).collect(),
             causes,
             ruled_out,
+            also: also(facts),
+            per_minute: facts.trend.per_minute(),
+            heading: facts.trend.heading(),
             services: shares.take(SERVICES).collect(),
             more_services: facts.services.len().saturating_sub(SERVICES) as u64,
             peers: facts.peers.len() as u64,
             examples: facts.examples.clone(),
-            next: facts.next.clone(),
+            next: next(subject, facts),
+            kubernetes: facts.owners.iter().cloned().collect(),
         }
+    }
+
+    /// Pods, services and nodes in words; none where nothing is known.
+    pub(super) fn owners(&self) -> Option<String> {
+        let mut words: Vec<String> = self.kubernetes.iter().map(Who::to_string).collect();
+        words.dedup();
+        (!words.is_empty()).then(|| format!("{}.", words.join(", ")))
+    }
+
+    /// Whether it is worth telling of though it is one connection's: that should not be missed, or no finding says it.
+    pub(crate) fn concludes(&self) -> bool {
+        let unsaid =
+            matches!(&self.about, About::Service { topic, .. } if Pattern::ALL.iter().any(|p| p.id() == topic));
+        self.state == State::Closed && (self.severity >= Severity::Warn || unsaid)
     }
 
     /// Whether it is of many connections together, and not of what was found of each.
@@ -258,14 +292,34 @@ impl View {
 
     /// Whom it hits, in words.
     pub(super) fn whom(&self) -> String {
+        let alone = self.services.len() == 1 && !self.at_least;
         let shares = self.services.iter().map(|Share { server, established, flagged }| match established {
             0 => server.to_string(),
+            // Of a single service they are all its own.
+            all if alone => format!("{server} ({} of {all} connections)", self.connections.min(*all)),
             all => format!("{server} ({} of {all} connections)", flagged.max(&1).min(all)),
         });
         let shares: Vec<_> = shares.collect();
         let more = if self.more_services > 0 { format!(" and {} more", self.more_services) } else { String::new() };
         format!("{}{more}; {}.", shares.join(", "), count(self.peers, "peer"))
     }
+}
+
+fn next(subject: &Subject, facts: &Facts) -> Vec<String> {
+    match subject {
+        // Of one finding of many there would be other things to check.
+        Subject::Service(_, Topic::Pattern(pattern)) => {
+            pattern_entry(*pattern).next.iter().map(|step| plain(step)).collect()
+        }
+        _ => facts.next.clone(),
+    }
+}
+
+fn also(facts: &Facts) -> Vec<String> {
+    let said = facts.reasons.iter().map(|(reason, n)| {
+        format!("The kernel says that its own TCP stack sent {n} of {}: {}.", facts.findings, reset_reason(reason))
+    });
+    said.chain(facts.habit.iter().flat_map(|habit| habit.sentences())).collect()
 }
 
 /// Whoever is told of an incident twice knows it by this.
@@ -283,14 +337,7 @@ fn about(subject: &Subject, facts: &Facts) -> About {
             hops: device.hops,
             initial_ttl: device.hops.map(|_| device.initial_ttl),
         },
-        Subject::Service(server, topic) => About::Service {
-            server,
-            topic: match topic {
-                Topic::Forged => "forged".into(),
-                Topic::CutOff => "cut-off".into(),
-                Topic::Kind(kind) => kind.id().into(),
-            },
-        },
+        Subject::Service(server, topic) => About::Service { server, topic: topic.id().into() },
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::{Constant, Facts, Subject, View};
+use super::{Constant, Facts, Pattern, Subject, Topic, View};
 use crate::report::{Paint, capital, count, hops, ms, paragraph, rfc3339, shown};
+
+/// Minutes that are told.
+const TOLD: usize = 10;
 
 /// Writes the block: what, why, why not, whom, an example, what next.
 ///
@@ -12,6 +15,31 @@ use crate::report::{Paint, capital, count, hops, ms, paragraph, rfc3339, shown};
 /// What the output says.
 pub(crate) fn write(out: &mut impl Write, paint: Paint, incident: &View) -> io::Result<()> {
     line(out, paint, incident.last, incident)?;
+    reasons(out, paint, incident)?;
+    if !incident.is_aggregate() {
+        paragraph(out, paint, "whom", &incident.whom())?;
+    }
+    list(out, paint, "pods", incident.owners().into_iter())?;
+    if let Some(trend) = trend(incident) {
+        paragraph(out, paint, "trend", &trend)?;
+    }
+    list(out, paint, "e.g.", incident.examples.iter().map(|e| format!("{} > {}, {}", e.src, e.dst, e.reference)))?;
+    list(out, paint, "next", incident.next.iter().zip(1..).map(|(step, i)| format!("{i}. {step}")))?;
+    writeln!(out)
+}
+
+/// Writes what a single connection's incident comes to: its findings have said whom it hit, and what to check.
+///
+/// # Errors
+///
+/// What the output says.
+pub(crate) fn conclude(out: &mut impl Write, paint: Paint, incident: &View) -> io::Result<()> {
+    line(out, paint, incident.last, incident)?;
+    reasons(out, paint, incident)?;
+    writeln!(out)
+}
+
+fn reasons(out: &mut impl Write, paint: Paint, incident: &View) -> io::Result<()> {
     for (label, causes) in [("cause", &incident.causes), ("not", &incident.ruled_out)] {
         let texts = causes.iter().map(|cause| match &cause.reasons[..] {
             [] => format!("{}.", capital(&cause.name)),
@@ -19,12 +47,7 @@ pub(crate) fn write(out: &mut impl Write, paint: Paint, incident: &View) -> io::
         });
         list(out, paint, label, texts)?;
     }
-    if !incident.is_aggregate() {
-        paragraph(out, paint, "whom", &incident.whom())?;
-    }
-    list(out, paint, "e.g.", incident.examples.iter().map(|e| format!("{} > {}, {}", e.src, e.dst, e.reference)))?;
-    list(out, paint, "next", incident.next.iter().zip(1..).map(|(step, i)| format!("{i}. {step}")))?;
-    writeln!(out)
+    list(out, paint, "also", incident.also.iter().cloned())
 }
 
 fn list(out: &mut impl Write, paint: Paint, label: &str, texts: impl Iterator<Item = String>) -> io::Result<()> {
@@ -42,6 +65,13 @@ pub(crate) fn line(out: &mut impl Write, paint: Paint, time: u64, incident: &Vie
     // Whoever relays it may have got it from anybody.
     let (what, id) = (shown(what), shown(id));
     writeln!(out, "{} {} {what}  {}", paint.dim(rfc3339(time)), paint.severity(*severity, label), paint.dim(id))
+}
+
+/// Where it is heading, where that can be said.
+fn trend(incident: &View) -> Option<String> {
+    let heading = incident.heading?;
+    let counts: Vec<_> = incident.per_minute.iter().rev().take(TOLD).rev().map(u32::to_string).collect();
+    Some(format!("{}: {} findings a minute.", capital(heading.id()), counts.join(", ")))
 }
 
 /// What is going on, in a few words.
@@ -62,6 +92,10 @@ pub fn headline(subject: &Subject, facts: &Facts) -> String {
                 hops(far),
                 device.initial_ttl
             )
+        }
+        Subject::Service(server, Topic::Pattern(Pattern::FixedIdleClose)) if let Some(timer) = facts.timer => {
+            let who = if timer.client { "clients close" } else { "server closes" };
+            format!("{server}: the {who} after {} of silence ({flows}{span})", ms(timer.idle))
         }
         Subject::Service(server, topic) => format!("{server}: {} ({flows}{span})", topic.name()),
     }

@@ -8,10 +8,13 @@ use sensor_common::{detect::Severity, flow::TcpFlags, kind::Kind};
 
 use super::{Traits, point};
 use crate::{
-    catalogue::{FAMILIES, entry, family},
+    catalogue::{FAMILIES, GROUPS, family, find},
     config::nearest,
     report::json::FLAGS,
 };
+
+/// The family of what is counted over many connections.
+const AGGREGATES: &str = "aggregates";
 
 /// Which end of a connection is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +38,8 @@ impl Which {
 pub(super) enum Test {
     Ip(Which, IpNet),
     Port(Which, u16),
-    Kinds(Vec<Kind>),
+    /// Ids of kinds and of aggregates.
+    Kinds(Vec<&'static str>),
     Severity(Severity),
     Interface(Pattern),
     Flags(TcpFlags),
@@ -74,7 +78,7 @@ impl Test {
     pub(super) fn least(&self) -> Option<Severity> {
         match self {
             Self::Severity(least) => Some(*least),
-            Self::Kinds(kinds) => kinds.iter().map(|kind| entry(*kind).severity[0]).min(),
+            Self::Kinds(kinds) => kinds.iter().filter_map(|id| find(id)).map(|entry| entry.severity[0]).min(),
             _ => None,
         }
     }
@@ -100,11 +104,17 @@ impl Test {
     /// An id, a pattern of ids, or the name of a family.
     pub(super) fn kind(text: &str) -> Result<Self, String> {
         let pattern = Pattern::new(text).map_err(|error| point::at(text, error.pos.min(text.len()), 1, error.msg))?;
-        let asked = |kind: &Kind| pattern.matches(kind.id()) || family(*kind) == text;
-        let kinds: Vec<Kind> = Kind::ALL.iter().copied().filter(asked).collect();
-        let names = || FAMILIES.iter().filter_map(|group| group.kinds.first()).map(|kind| family(*kind));
+        let kinds = Kind::ALL.iter().map(|kind| (kind.id(), family(*kind)));
+        let aggregates = GROUPS.iter().flat_map(|group| group.aggregates).map(|one| (one.id(), AGGREGATES));
+        let known: Vec<_> = kinds.chain(aggregates).collect();
+        let asked = known.iter().filter(|(id, family)| pattern.matches(id) || *family == text);
+        let kinds: Vec<&str> = asked.map(|(id, _)| *id).collect();
+        let names = || {
+            let first = FAMILIES.iter().filter_map(|group| group.kinds.first());
+            first.map(|kind| family(*kind)).chain([AGGREGATES])
+        };
         if kinds.is_empty() {
-            let ids = Kind::ALL.iter().map(|kind| kind.id()).chain(names());
+            let ids = known.iter().map(|(id, _)| *id).chain(names());
             let families: Vec<_> = names().collect();
             let why = format!(
                 "no kind is called so, the nearest is {}; `sensor explain` lists them, and the families are {}",

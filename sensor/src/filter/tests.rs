@@ -13,7 +13,7 @@ fn parse(line: &str) -> Result<Filter, String> {
 fn seen(from: &str, to: &str) -> Traits<'static> {
     Traits {
         ends: vec![[from.parse().unwrap(), to.parse().unwrap()]],
-        kinds: vec![Kind::RstSeqData],
+        kinds: vec!["rst-seq-data"],
         severity: Some(Severity::Warn),
         interface: Some("veth7"),
         flags: Some(TcpFlags::RST.with(TcpFlags::ACK)),
@@ -38,6 +38,8 @@ fn values_are_alternatives_and_options_must_all_hold() {
         ("--kind forged", true),
         ("--kind distance", false),
         ("--kind distance --kind rst-seq-data", true),
+        ("--kind aggregates", false),
+        ("--not --kind syn-flood", true),
         ("--severity notice", true),
         ("--severity alert", false),
         ("--severity alert --severity info", true),

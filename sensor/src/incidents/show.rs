@@ -6,8 +6,9 @@ use std::{
 };
 
 use sensor_common::detect::Severity;
+use serde_json::Value;
 
-use super::{database, entry, json, told};
+use super::{connections, database, entry, json, told, view};
 use crate::{
     cli,
     config::nearest,
@@ -27,6 +28,11 @@ pub(super) fn run(options: &cli::Show, from: &cli::From) -> Result<(), Failure> 
     let reader = Reader::open(&database(from))?;
     let found = named(&reader, &options.id)?;
     let findings = reader.findings(&found, FINDINGS)?;
+    let view = view(&found);
+    let connections = match view.as_ref().filter(|_| findings.is_empty()) {
+        Some(view) => connections::of(&reader, &found, view, options.limit)?,
+        None => Vec::new(),
+    };
     drop(reader);
     let mut packets = options.write.as_deref().map(|file| PacketFile::create(file, None)).transpose()?;
     let paint = Paint { on: from.color.wanted() };
@@ -49,11 +55,22 @@ pub(super) fn run(options: &cli::Show, from: &cli::From) -> Result<(), Failure> 
     if let Some(packets) = &mut packets {
         findings.iter().filter_map(finding).for_each(|finding| packets.finding(&finding));
     }
-    if !from.json {
+    for record in &connections {
+        if from.json { object(&mut out, record)? } else { connections::line(&mut out, record)? }
+    }
+    if !from.json && findings.is_empty() {
+        writeln!(out, "counted, and made of no findings; {}", count(connections.len() as u64, "connection"))?;
+    } else if !from.json {
         writeln!(out, "{} of {}", shown.len(), count(findings.len() as u64, "finding"))?;
         packets.iter().flat_map(PacketFile::account).try_for_each(|line| writeln!(out, "{line}"))?;
     }
     Ok(out.flush()?)
+}
+
+/// A line.
+fn object(out: &mut impl Write, value: &Value) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
 }
 
 /// The incident that is meant.
@@ -81,7 +98,11 @@ fn named(reader: &Reader, id: &str) -> Result<Found, Failure> {
 fn finding(kept: &Segments) -> Option<Finding<'_>> {
     let event = kept.event.as_deref()?;
     let clock = WallClock::matching(event.time, UNIX_EPOCH + Duration::from_nanos(kept.time));
-    Some(Finding::new(event, clock, Place { interface: kept.interface.as_deref(), frame: kept.frame }))
+    Some(Finding::new(
+        event,
+        clock,
+        Place { interface: kept.interface.as_deref(), frame: kept.frame, ..Place::default() },
+    ))
 }
 
 /// What columns alone tell.

@@ -87,6 +87,16 @@ pub enum KernelError {
     /// The object cannot be loaded.
     #[error("cannot load the kernel program: {0}; if SENSOR_BPF_OBJECT is set, unset it, otherwise report this")]
     Load(String),
+    /// There is no /sys, as in a container whose maker forgot it.
+    #[error(
+        "cannot count the CPUs, as {path} cannot be read ({cause}); mount /sys, for reading alone: mount -t sysfs -o ro sysfs /sys"
+    )]
+    Cpus {
+        /// The file that says so.
+        path: &'static str,
+        /// Why not.
+        cause: io::Error,
+    },
     /// BPF is forbidden although the capabilities are there.
     #[error(
         "the kernel forbids BPF to this process although it has the capabilities: a user namespace, a container's seccomp profile or kernel lockdown is in the way; run on the host, or allow bpf(2)"

@@ -45,6 +45,12 @@ pub(super) fn check_version() -> Result<(), KernelError> {
     too_old(&version()).map_or(Ok(()), Err)
 }
 
+/// An error where the CPUs cannot be counted, each of which has a part in some maps.
+pub(super) fn check_cpus() -> Result<(), KernelError> {
+    const POSSIBLE: &str = "/sys/devices/system/cpu/possible";
+    fs::read(POSSIBLE).map(drop).map_err(|cause| KernelError::Cpus { path: POSSIBLE, cause })
+}
+
 /// As `uname -r` has it.
 fn version() -> String {
     fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().into()

@@ -9,7 +9,7 @@ use std::{
 use aya::{
     Ebpf,
     maps::{Map, MapData, PerCpuArray},
-    programs::ProgramFd,
+    programs::{ProgramError, ProgramFd},
 };
 use sensor_common::{
     counters::{Cpu, Local},
@@ -69,7 +69,12 @@ impl Readings {
         let cpus = Map::PerCpuArray(MapData::from_fd(own).map_err(KernelError::map)?);
         let mut programs = Vec::new();
         for (name, program) in ebpf.programs() {
-            let id = program.info().map_err(KernelError::program)?.id();
+            let id = match program.info() {
+                Ok(info) => info.id(),
+                // What this kernel has no use for.
+                Err(ProgramError::NotLoaded) => continue,
+                Err(error) => return Err(KernelError::program(error)),
+            };
             programs.push((name.to_owned(), id, super::own(program.fd())?));
         }
         programs.sort_unstable_by_key(|(_, id, _)| *id);

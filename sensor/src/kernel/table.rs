@@ -71,32 +71,34 @@ impl<T> Drop for Mapped<T> {
     }
 }
 
-/// Buckets, flows, their cold state and services, mapped read-only.
+/// Buckets, flows and their cold state, mapped read-only.
 pub struct Table {
     buckets: Mapped<Bucket>,
     flows: Mapped<Flow>,
     extras: Mapped<Extra>,
-    services: Mapped<Service>,
 }
 
 impl Table {
-    pub(super) fn new(
-        buckets: &MapData,
-        flows: &MapData,
-        extras: &MapData,
-        services: &MapData,
-    ) -> Result<Self, KernelError> {
+    pub(super) fn new(buckets: &MapData, flows: &MapData, extras: &MapData) -> Result<Self, KernelError> {
         Ok(Self {
             buckets: Mapped::new(buckets, "BUCKETS")?,
             flows: Mapped::new(flows, "FLOWS")?,
             extras: Mapped::new(extras, "EXTRAS")?,
-            services: Mapped::new(services, "SERVICES")?,
         })
     }
+}
 
-    /// The services, used or not.
-    pub fn services(&self) -> impl Iterator<Item = Service> {
-        (0..self.services.len).filter_map(|index| self.services.get(index))
+/// The services, mapped read-only.
+pub struct Services(Mapped<Service>);
+
+impl Services {
+    pub(super) fn new(services: &MapData) -> Result<Self, KernelError> {
+        Ok(Self(Mapped::new(services, "SERVICES")?))
+    }
+
+    /// All slots, used or not.
+    pub fn iter(&self) -> impl Iterator<Item = Service> {
+        (0..self.0.len).filter_map(|index| self.0.get(index))
     }
 }
 
@@ -149,7 +151,7 @@ impl Running {
             let id = maps.iter().copied().find(wanted).ok_or(KernelError::Foreign(name))?;
             MapData::from_id(id).map_err(KernelError::map)
         };
-        let table = Table::new(&find("BUCKETS")?, &find("FLOWS")?, &find("EXTRAS")?, &find("SERVICES")?)?;
+        let table = Table::new(&find("BUCKETS")?, &find("FLOWS")?, &find("EXTRAS")?)?;
         let cpus = Map::PerCpuArray(find("CPUS")?).try_into().map_err(KernelError::map)?;
         Ok(Self { table, cpus, program: *program, sensors: sensors.len() })
     }

@@ -212,12 +212,34 @@ fn state(text: &mut Text, snapshot: &Snapshot) {
             family.add(&[("map", &map.name)], bytes);
         }
     }
+    if let Some(names) = &snapshot.kubernetes {
+        text.family(
+            "sensor_names",
+            Type::Gauge,
+            "What a cluster told: pods that live, addresses of gone ones, services.",
+        )
+        .add(&[("of", "pods")], names.pods)
+        .add(&[("of", "gone")], names.remembered)
+        .add(&[("of", "services")], names.services);
+        text.family("sensor_names_refused", Type::Counter, "Pods and services for which there was no room.")
+            .add(&[], names.refused);
+        text.family("sensor_names_failing", Type::Gauge, "What the API server cannot be asked for at the moment.")
+            .add(&[], names.trouble.len());
+    }
     let asked = &snapshot.asked;
     text.family("sensor_requests", Type::Counter, "Requests for metrics, health and status, before this one.")
         .add(&[("by", "http"), ("outcome", "answered")], asked.answered)
         .add(&[("by", "http"), ("outcome", "dropped")], asked.dropped)
         .add(&[("by", "socket"), ("outcome", "answered")], asked.told)
         .add(&[("by", "socket"), ("outcome", "refused")], asked.refused);
+    if let Some(tail) = snapshot.tail {
+        text.family("sensor_tail_readers", Type::Counter, "Readers of sensor tail, by what became of them.")
+            .add(&[("outcome", "served")], tail.readers - tail.slow.min(tail.readers))
+            .add(&[("outcome", "slow")], tail.slow)
+            .add(&[("outcome", "refused")], tail.refused);
+        text.family("sensor_tail_lost", Type::Counter, "What readers of sensor tail lost because they were slow.")
+            .add(&[], tail.lost);
+    }
     if let Some(layers) = &snapshot.layers {
         let mut family = text.family("sensor_sealed", Type::Gauge, "1 where a layer that gives up rights holds.");
         for (name, layer) in layers.named() {

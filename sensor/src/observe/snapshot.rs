@@ -19,6 +19,7 @@ use super::{
     board::{Told, Watched, lock},
 };
 use crate::{
+    enrich::{Directory, Standing},
     report::rfc3339,
     seal::{Layers, Threads},
 };
@@ -72,6 +73,8 @@ pub struct Snapshot {
     pub events: Events,
     /// What became of records and of findings at rest.
     pub sweep: Sweep,
+    /// How it stands with names from a cluster, if it asks one.
+    pub kubernetes: Option<Standing>,
     /// What became of findings for the file of `--write`.
     pub written: Option<crate::report::Written>,
     /// What became of what was to be kept in a database.
@@ -276,6 +279,7 @@ impl Snapshot {
             alive,
             watching,
             layers: source.layers.clone(),
+            kubernetes: source.names.as_ref().map(Directory::standing),
             threads: Threads::now(),
             counters: Counter::ALL.iter().map(|counter| (counter.id().into(), cpu.get(*counter))).collect(),
             matched: matched(&cpu),

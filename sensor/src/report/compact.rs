@@ -12,9 +12,13 @@ pub(super) fn line(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, mo
     let name = format_args!("{:<6} {:<19}", severity.name().to_uppercase(), finding.kind.id()).to_string();
     write!(out, "{} {}", paint.dim(rfc3339(finding.time)), paint.severity(*severity, name))?;
     let (words, accuses) = story::line(finding);
-    write!(out, " {} > {}  {words}", finding.src(), finding.dst())?;
+    let [from, to] = finding.who.words();
+    write!(out, " {}{from} > {}{to}  {words}", finding.src(), finding.dst())?;
     if accuses && *confidence > Confidence::None && *severity > Severity::Info {
         write!(out, "  {}", confidence.name())?;
+    }
+    if let Some(said) = place.word {
+        write!(out, "  {}", said.brief())?;
     }
     if let Some(interface) = place.interface {
         write!(out, "  {}", shown(interface))?;

@@ -20,7 +20,7 @@ use crate::correlate::View;
 /// Writes a finding.
 pub(super) fn finding(out: &mut impl Write, finding: &Finding<'_>) -> io::Result<()> {
     let (src, dst, key) = (finding.src(), finding.dst(), &finding.event.flow.head.key);
-    let Place { interface, frame } = finding.place;
+    let Place { interface, frame, .. } = finding.place;
     let object = json!({
         "timestamp": timestamp(finding.time),
         "event_type": "anomaly",

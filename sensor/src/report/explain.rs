@@ -30,6 +30,7 @@ pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -
         return tell(out, paint, finding, &story);
     }
     paragraph(out, paint, "what", &what::happened(finding))?;
+    kernel(out, paint, finding)?;
     paragraph(out, paint, "who", &who::made_it(finding))?;
     if let Some(far) = who::how_far(finding) {
         paragraph(out, paint, "how far", &far)?;
@@ -49,6 +50,7 @@ pub(super) fn block(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -
 /// The block of a finding that accuses nobody.
 fn tell(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, story: &Story) -> io::Result<()> {
     paragraph(out, paint, "what", &story.what)?;
+    kernel(out, paint, finding)?;
     let idle = not::idle_timeout(finding);
     for (i, negative) in idle.iter().chain(&story.not).enumerate() {
         paragraph(out, paint, if i == 0 { "not" } else { "" }, negative)?;
@@ -59,6 +61,12 @@ fn tell(out: &mut impl Write, paint: Paint, finding: &Finding<'_>, story: &Story
     numbers(out, paint, finding)?;
     table::write(out, paint, finding, "this one")?;
     steps(out, paint, &story.next)
+}
+
+/// What the kernel says of a reset that left.
+fn kernel(out: &mut impl Write, paint: Paint, finding: &Finding<'_>) -> io::Result<()> {
+    let said = finding.place.word.map(|word| format!("The reset was sent {}.", word.brief()));
+    said.map_or(Ok(()), |said| paragraph(out, paint, "kernel", &said))
 }
 
 fn steps(out: &mut impl Write, paint: Paint, steps: &[String]) -> io::Result<()> {

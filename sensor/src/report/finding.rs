@@ -14,7 +14,10 @@ use sensor_common::{
 };
 
 use super::{Cast, Place, WallClock};
-use crate::catalogue::numbers::Detail;
+use crate::{
+    catalogue::numbers::Detail,
+    enrich::{Directory, Ends},
+};
 
 /// Beyond this age a stamp may have wrapped since the last activity, so that idle time is unknown.
 const STAMPS_HOLD: Duration = Duration::from_secs(2100);
@@ -111,6 +114,8 @@ pub struct Finding<'a> {
     pub steady: bool,
     /// The recorder and the event's own segment, oldest first.
     pub rows: Vec<Row>,
+    /// Whom source and destination belonged to, where that is known.
+    pub who: Ends,
     /// The id of its incident, where it has one.
     pub incident: Option<String>,
 }
@@ -167,8 +172,20 @@ impl<'a> Finding<'a> {
             idle: active.filter(|_| steady && age < STAMPS_HOLD).map(|active| between(active.time, suspect.time)),
             steady,
             rows,
+            who: Ends::default(),
             incident: None,
         }
+    }
+
+    /// The same, with the names of both ends.
+    pub fn named(self, names: &Directory) -> Self {
+        let who = names.ends([self.src(), self.dst()], self.time);
+        Self { who, ..self }
+    }
+
+    /// What speaks for it, as in the compact line.
+    pub fn words(&self) -> String {
+        super::story::line(self).0
     }
 
     /// What to check next, most useful first.
@@ -192,6 +209,11 @@ impl<'a> Finding<'a> {
         if self.kind == Kind::UnNatedLeak && self.event.flow.head.key.link.ip_version() == 4 {
             return (Ipv4Addr::from(address), (second >> 16) as u16).into();
         }
+        self.server()
+    }
+
+    /// Address and port of the end that answers requests.
+    pub fn server(&self) -> SocketAddr {
         self.cast.end(self.event.flow.head.server())
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, Write},
     net::SocketAddr,
     time::Duration,
@@ -14,6 +15,7 @@ use sensor_common::{
 use serde::Serialize;
 
 use super::{Cast, Place, WallClock, evidence::ms, json::SCHEMA, rfc3339, shown, siem::community_id};
+use crate::enrich::{Directory, Ends, Who};
 
 /// A record in words. Who asked is named first, by guess where no SYN was seen.
 pub struct Told<'a> {
@@ -21,6 +23,7 @@ pub struct Told<'a> {
     place: Place<'a>,
     cast: Cast,
     clock: WallClock,
+    who: Ends,
 }
 
 #[derive(Serialize)]
@@ -48,6 +51,14 @@ struct Object<'a> {
     server: Half,
     findings: Findings,
     community_id: Option<String>,
+    kubernetes: Option<Kubernetes<'a>>,
+}
+
+/// Whom the ends belonged to.
+#[derive(Serialize)]
+struct Kubernetes<'a> {
+    client: Option<&'a Who>,
+    server: Option<&'a Who>,
 }
 
 #[derive(Serialize)]
@@ -82,7 +93,24 @@ impl From<Total> for Half {
 impl<'a> Told<'a> {
     /// A record, seen at a place; `clock` tells its times.
     pub fn new(record: &'a Record, place: Place<'a>, clock: WallClock) -> Self {
-        Self { record, place, cast: Cast::of_key(&record.key, record.client, record.local), clock }
+        Self {
+            record,
+            place,
+            cast: Cast::of_key(&record.key, record.client, record.local),
+            clock,
+            who: Ends::default(),
+        }
+    }
+
+    /// The same, with the names of both ends, as they were when the connection was last seen.
+    pub fn named(self, names: &Directory) -> Self {
+        let who = names.ends(self.ends(), self.clock.nanos(self.record.last));
+        Self { who, ..self }
+    }
+
+    /// Whom client and server belonged to.
+    pub fn who(&self) -> &Ends {
+        &self.who
     }
 
     fn client(&self) -> Side {
@@ -109,6 +137,13 @@ impl<'a> Told<'a> {
         self.clock.nanos(self.record.last)
     }
 
+    /// The connection, as a number that hardly any other has.
+    pub fn flow_id(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.ends(), self.record.first).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// Both ends, who asked first.
     pub fn ends(&self) -> [SocketAddr; 2] {
         [self.client(), self.record.server].map(|side| self.cast.end(side))
@@ -132,7 +167,9 @@ impl<'a> Told<'a> {
     pub(super) fn line_with(&self, out: &mut impl Write, more: &str) -> io::Result<()> {
         let record = self.record;
         let ([from, to], [asked, answered]) = (self.ends(), self.totals());
-        write!(out, "{} FLOW   {:<19} {from} > {to}", rfc3339(self.last()), record.ending.id())?;
+        let [client, server] = self.who.words();
+        write!(out, "{} FLOW   {:<19}", rfc3339(self.last()), record.ending.id())?;
+        write!(out, " {from}{client} > {to}{server}")?;
         write!(out, "  {} {}  {}", record.conn_state, record.history, span(record.duration()))?;
         write!(out, "  sent {} / {} B", asked.segments, asked.bytes)?;
         write!(out, ", answered {} / {} B", answered.segments, answered.bytes)?;
@@ -190,6 +227,10 @@ impl<'a> Told<'a> {
             server: answered.into(),
             findings: Findings { mild: record.findings[0], severe: record.findings[1] },
             community_id: community_id([from, to]),
+            kubernetes: self.who.known().then(|| {
+                let [client, server] = self.who.both();
+                Kubernetes { client, server }
+            }),
         };
         serde_json::to_writer(&mut *out, &object)?;
         out.write_all(b"\n")

@@ -9,8 +9,8 @@ use sensor_common::{
 };
 use serde::Serialize;
 
-use super::{Finding, Mark, rfc3339, siem::community_id};
-use crate::catalogue::numbers::Detail;
+use super::{Finding, Mark, Word, rfc3339, siem::community_id};
+use crate::{catalogue::numbers::Detail, enrich::Who};
 
 /// Version of the objects: fields may be added within one, nothing else.
 pub(crate) const SCHEMA: u32 = 1;
@@ -32,6 +32,8 @@ struct Object<'a> {
     flow_id: String,
     community_id: Option<String>,
     interface: Option<&'a str>,
+    stack: Option<&'static str>,
+    stack_reason: Option<&'a str>,
     hook: &'static str,
     frame: Option<u64>,
     vlan: Vec<u16>,
@@ -55,6 +57,14 @@ struct Object<'a> {
     service: Service,
     roles: Roles,
     recorder: Vec<Recorded>,
+    kubernetes: Option<Kubernetes<'a>>,
+}
+
+/// Whom the ends belonged to.
+#[derive(Serialize)]
+struct Kubernetes<'a> {
+    src: Option<&'a Who>,
+    dst: Option<&'a Who>,
 }
 
 #[derive(Serialize)]
@@ -97,7 +107,7 @@ pub(super) fn object_line(out: &mut impl Write, object: &impl Serialize) -> io::
     out.write_all(b"\n")
 }
 
-fn object<'a>(finding: &Finding<'a>) -> Object<'a> {
+fn object<'a>(finding: &'a Finding<'_>) -> Object<'a> {
     let Finding { event, cast, side, .. } = finding;
     let (src, dst, segment) = (finding.src(), finding.dst(), event.segment);
     let ids = |bits: Evidence| bits.pieces().map(|(id, _)| id).collect();
@@ -120,6 +130,8 @@ fn object<'a>(finding: &Finding<'a>) -> Object<'a> {
         flow_id: format!("{:016x}", finding.flow_id()),
         community_id: community_id([src, dst]),
         interface: finding.place.interface,
+        stack: finding.place.word.map(Word::id),
+        stack_reason: finding.place.word.and_then(Word::name),
         hook: hook(event.hook()),
         frame: finding.place.frame,
         vlan: [outer, inner].into_iter().filter(|id| *id != 0).collect(),
@@ -162,6 +174,10 @@ fn object<'a>(finding: &Finding<'a>) -> Object<'a> {
                 )
             })
             .collect(),
+        kubernetes: finding.who.known().then(|| {
+            let [src, dst] = finding.who.both();
+            Kubernetes { src, dst }
+        }),
     }
 }
 

@@ -113,7 +113,7 @@ impl Repeats {
         let kinds: Vec<_> = self.held.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
         (held > 0).then(|| {
             format!(
-                "repeats: findings {} = told {} + like those before {held} ({}); their incidents count them, --dedup never tells them",
+                "repeats: findings {} = told {} + like those before {held} ({}); --dedup never tells each",
                 self.all,
                 self.told,
                 kinds.join(", ")

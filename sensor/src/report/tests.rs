@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sensor_common::{
     config::Config,
-    detect::{Severity, tampering::at_rest},
+    detect::{Severity, rest::at_rest},
     engine::Seen,
     event::Hook,
     flow::TcpFlags,
@@ -128,7 +128,7 @@ impl Scene {
         let style = style(output);
         let mut reporter = Reporter::new(&mut text, style, WallClock::epoch());
         for (event, frame) in &self.events {
-            let place = Place { interface: Some("eth0"), frame: Some(*frame) };
+            let place = Place { interface: Some("eth0"), frame: Some(*frame), ..Place::default() };
             reporter.event(event, place).unwrap();
         }
         String::from_utf8(text).unwrap()

@@ -1,6 +1,6 @@
 //! Idle timeouts of common devices, and which of them a silence fits. Sources: vendors' documentation.
 
-use sensor_common::time::stamp_nanos;
+use sensor_common::{kind::Kind, time::stamp_nanos};
 
 use super::Finding;
 
@@ -60,6 +60,12 @@ pub(super) fn established(finding: &Finding<'_>) -> String {
 /// The same for a connection that one side has closed.
 pub(super) fn half_closed(finding: &Finding<'_>) -> String {
     sentence(finding, "timer for half-closed connections", &HALF_CLOSED)
+}
+
+/// The default timers that a finding's silence fits: seconds, and who has them.
+pub(crate) fn candidates(finding: &Finding<'_>) -> Vec<(u64, &'static str)> {
+    let table: &[_] = if finding.kind == Kind::HalfCloseTimeout { &HALF_CLOSED } else { &ESTABLISHED };
+    fitting(table, finding.event.detail[0].into(), finding.age.as_millis() as u64)
 }
 
 fn sentence(finding: &Finding<'_>, what: &str, table: &[(u64, &'static str)]) -> String {

@@ -3,10 +3,10 @@
 use sensor_common::detect::Severity;
 use serde_json::{Value, json};
 
-use super::{address, integer, list, object, one_of, or_null};
+use super::{address, integer, list, names, object, one_of, or_null};
 use crate::{
     correlate::{
-        Cause, State,
+        Cause, Heading, State,
         aggregate::{Aggregate, Alternative},
     },
     report::SCHEMA,
@@ -46,6 +46,12 @@ pub(super) fn schema() -> Value {
             ),
             ("causes", list(reasoned("What may be behind it, the likeliest first."))),
             ("ruled_out", list(reasoned("What is not behind it."))),
+            ("also", list(text("What the service's connections do anyway, and what the kernel says."))),
+            ("per_minute", list(integer("Findings by the minute, the last 30 minutes up to the latest one.", 32))),
+            (
+                "heading",
+                or_null(one_of("Where that is heading; null while it is young.", Heading::ALL.map(Heading::id))),
+            ),
             (
                 "services",
                 list(object(
@@ -71,6 +77,7 @@ pub(super) fn schema() -> Value {
                 )),
             ),
             ("next", list(text("What to check."))),
+            ("kubernetes", list(names::who())),
         ],
     )
 }
@@ -96,7 +103,7 @@ fn about() -> Value {
             ("server", json!({ "type": "string", "description": "Address and port." })),
             (
                 "topic",
-                json!({ "type": "string", "description": "`forged`, `cut-off`, a kind of finding, or an aggregate." }),
+                json!({ "type": "string", "description": "`forged`, `cut-off`, a kind of finding, a pattern, or an aggregate." }),
             ),
         ],
     );

@@ -17,6 +17,8 @@ pub(super) struct Scope {
     pub(super) hot_plug: bool,
     /// The network's configuration is talked to.
     pub(super) netlink: bool,
+    /// Connections are made later; Landlock says where to.
+    pub(super) connect: bool,
     /// Files are made, written and removed.
     pub(super) files: bool,
 }
@@ -182,6 +184,13 @@ fn allowed(scope: Scope) -> Result<Rules, seccompiler::BackendError> {
     }
     for command in [BPF_MAP_LOOKUP_ELEM, BPF_OBJ_GET_INFO_BY_FD] {
         when(libc::SYS_bpf, 0, Len::Dword, Is::Eq, command)?;
+    }
+    if scope.connect {
+        for family in [libc::AF_INET, libc::AF_INET6] {
+            when(libc::SYS_socket, 0, Len::Dword, Is::Eq, family as u64)?;
+        }
+        // Names of hosts are asked for in twos.
+        rules.extend([libc::SYS_connect, libc::SYS_sendmmsg].map(|call| (call, Vec::new())));
     }
     if scope.netlink {
         // Without a condition: whatever the arguments.

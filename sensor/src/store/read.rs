@@ -1,6 +1,9 @@
 //! Reads what was kept, also while it is written.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
 use rusqlite::{Connection, Row as Columns, params};
 
@@ -178,6 +181,27 @@ impl Reader {
                 event: Event::decode(&event).map(Box::new),
             })
         })
+    }
+
+    /// The records, as JSON, of the connections that ended while an incident lasted: of this client, to this server, those that were
+    /// answered first, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot be read.
+    pub fn records(
+        &self,
+        of: &Found,
+        client: Option<IpAddr>,
+        server: Option<SocketAddr>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let select = "SELECT told FROM record WHERE run = ?1 AND time BETWEEN ?2 AND ?3 \
+                      AND (?4 IS NULL OR told ->> 'client_addr' = ?4) AND (?5 IS NULL OR server = ?5) \
+                      ORDER BY told ->> 'conn_state' IN ('S0', 'REJ'), time, id LIMIT ?6";
+        let [client, server] = [client.map(|client| client.to_string()), server.map(|server| server.to_string())];
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.all(select, params![of.run, time(of.first), time(of.last), client, server, limit], |row| row.get(0))
     }
 
     /// The runs that watched interfaces at some time between, oldest first.

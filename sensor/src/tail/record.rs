@@ -2,7 +2,7 @@
 
 use sensor_common::{
     flow::{Key, LinkId, Side, history::History},
-    record::{Ending, Record, Total},
+    record::{Close, Ending, Record, Total},
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,8 @@ pub(super) struct Saved {
     history: u64,
     findings: [u8; 2],
     ending: String,
+    /// Who closed first, after which silence.
+    close: Option<(u8, u64)>,
     pub(super) interface: Option<String>,
 }
 
@@ -58,6 +60,7 @@ impl Saved {
             history,
             findings,
             ending,
+            close,
         } = *told.record();
         let total = |total: Total| {
             let Total { segments, data, bytes, repeated, reordered, skipped, unseen, rtt } = total;
@@ -80,6 +83,7 @@ impl Saved {
             history: history.0,
             findings,
             ending: ending.id().into(),
+            close: close.map(|Close { by, idle }| (by as u8, idle)),
             interface: told.interface().map(str::to_owned),
         }
     }
@@ -108,6 +112,7 @@ impl Saved {
             history: History(self.history),
             findings: self.findings,
             ending: ENDINGS.into_iter().find(|ending| ending.id() == self.ending).unwrap_or(Ending::Live),
+            close: self.close.map(|(by, idle)| Close { by: Side::from_index(by), idle }),
         }
     }
 }
@@ -131,7 +136,7 @@ mod tests {
                 Total { segments: 1, data: 2, bytes: 3, repeated: 4, reordered: 5, skipped: 6, unseen: 7, rtt: 8 };
             for conn_state in CONN_STATES {
                 record.conn_state = conn_state;
-                let place = Place { interface: Some("eth0"), frame: None };
+                let place = Place { interface: Some("eth0"), ..Place::default() };
                 let saved = Saved::of(&Told::new(&record, place, WallClock::epoch()));
                 let text = serde_json::to_string(&saved).unwrap();
                 let again: Saved = serde_json::from_str(&text).unwrap();

@@ -126,16 +126,15 @@ impl Telling<'_> {
 
     fn wanted(&self, message: &Message) -> bool {
         let Tail { filter, since, until, records, .. } = self.options;
-        let within =
-            |time| since.is_none_or(|since| time >= since.nanos()) && until.is_none_or(|until| time <= until.nanos());
+        let within = |time| since.is_none_or(|since| time >= since.0) && until.is_none_or(|until| time <= until.0);
         match message {
             Message::Finding { event, wall, interface } => {
-                let place = Place { interface: interface.as_deref(), frame: None };
+                let place = Place { interface: interface.as_deref(), ..Place::default() };
                 let told = event.severity() >= self.reporter.least();
                 told && within(*wall) && filter.fits(&Traits::of(&Finding::new(event, clock(event.time, *wall), place)))
             }
             Message::Record(saved) => {
-                let place = Place { interface: saved.interface.as_deref(), frame: None };
+                let place = Place { interface: saved.interface.as_deref(), ..Place::default() };
                 let record: Record = saved.record();
                 let told = Told::new(&record, place, clock(saved.record().last, saved.wall));
                 *records && within(saved.wall) && filter.fits(&Traits::of_record(&told))
@@ -152,12 +151,12 @@ impl Telling<'_> {
         match message {
             Message::Finding { event, wall, interface } => {
                 self.reporter.set_clock(clock(event.time, *wall));
-                self.reporter.relay(event, Place { interface: interface.as_deref(), frame: None })
+                self.reporter.relay(event, Place { interface: interface.as_deref(), ..Place::default() })
             }
             Message::Record(saved) => {
                 let record = saved.record();
                 self.reporter.set_clock(clock(record.last, saved.wall));
-                self.reporter.record(&record, Place { interface: saved.interface.as_deref(), frame: None })
+                self.reporter.record(&record, Place { interface: saved.interface.as_deref(), ..Place::default() })
             }
             Message::Incident(view) => self.reporter.incident(view),
             _ => Ok(()),
@@ -170,8 +169,9 @@ impl Telling<'_> {
         self.reporter.left_out().for_each(|note| warn(&note));
         let Self { came, unfit, .. } = self;
         if unfit > 0 {
-            let told = came - unfit;
-            warn(&format!("tail: of {came} that came {told} were asked for and {unfit} were not"));
+            warn(&format!(
+                "tail: {unfit} of {came} that came were not asked for: milder (--min-severity), connections (--records), of another time or filter"
+            ));
         }
         Ok(())
     }

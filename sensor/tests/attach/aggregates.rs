@@ -167,6 +167,27 @@ fn scans_of_each_kind() {
 }
 
 #[test]
+fn a_scanner_that_is_known_is_not_told() {
+    let Some(lab) = lab() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sensor.toml");
+    let source = lab.client().address(Family::V4);
+    let today = sensor::config::Today::now();
+    let allow = format!(
+        "[[allow]]\nkind = ['scan-syn', 'scan-null']\naddress = '{source}'\nreason = 'ours'\nuntil = {today}\n"
+    );
+    fs::write(&file, allow).unwrap();
+    let running = Running::attach(lab.server().netns(), &["-i", WAN, "--config", file.to_str().unwrap()]);
+    if !nmap(&lab, "-sN") || !nmap(&lab, "-sX") {
+        return;
+    }
+    // The later one is told, and by then the earlier one would be.
+    running.stdout.wait_for("FIN, PSH and URG");
+    let text = told(running, &["scans "]);
+    assert!(!text.contains("segments without flags") && text.contains("1 for \"ours\""), "{text}");
+}
+
+#[test]
 fn ports_that_run_out() {
     let Some(lab) = lab() else { return };
     let client = lab.client().netns();

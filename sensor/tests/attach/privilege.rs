@@ -72,3 +72,13 @@ fn open_files_are_a_limit_with_a_name() {
     command.args(["--nofile=16", env!("CARGO_BIN_EXE_sensor"), "attach", "-i", WAN]);
     Running::start(lab.server().netns(), command).ended(2, &["too many open files", "ulimit -n"]);
 }
+
+#[test]
+fn a_container_without_sys_is_told_what_it_lacks() {
+    let Some(lab) = lab() else { return };
+    let mut command = Command::new("unshare");
+    let inside = "mount -t tmpfs none /sys && exec \"$0\" attach -i wan0";
+    command.args(["--mount", "sh", "-c", inside, env!("CARGO_BIN_EXE_sensor")]);
+    let words = ["cannot count the CPUs", "/sys/devices/system/cpu/possible", "mount /sys"];
+    Running::start(lab.server().netns(), command).ended(2, &words);
+}

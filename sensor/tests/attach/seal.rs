@@ -4,9 +4,11 @@ use std::{
     collections::BTreeMap,
     ffi::CString,
     fs, io,
+    net::{TcpListener, TcpStream},
     os::unix::{
         ffi::OsStrExt,
         fs::PermissionsExt,
+        net::UnixStream,
         process::{CommandExt, ExitStatusExt},
     },
     path::Path,
@@ -17,7 +19,7 @@ use std::{
 use sensor::{
     kernel::{Kernel, Mode, Options},
     lab::Lab,
-    seal::{Needs, Threads, seal},
+    seal::{Connect, Needs, Threads, seal},
 };
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
@@ -209,6 +211,28 @@ fn what_is_not_needed_fails() {
         eprintln!("SKIPPED: Landlock is {}", layers.landlock.detail);
     }
     assert_eq!((own, thread, threads), (Ok(()), true, true), "what the agent itself does");
+}
+
+#[test]
+fn one_port_may_be_connected_to_where_names_are_asked_for() {
+    let here = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let (api, other) = (here(), here());
+    let ports = [&api, &other].map(|listener| listener.local_addr().unwrap());
+    let probe = move || {
+        let needs = Needs { connect: Some(Connect { port: ports[0].port(), lookup: false }), ..Needs::default() };
+        let layers = seal(&needs, || true).layers;
+        let errno = |result: io::Result<()>| result.err().and_then(|error| error.raw_os_error());
+        let connects = ports.map(|port| errno(TcpStream::connect(port).map(drop)));
+        let bound = errno(TcpListener::bind("127.0.0.1:0").map(drop));
+        (layers, connects, bound, errno(UnixStream::pair().map(drop)))
+    };
+    let (layers, [allowed, refused], bound, unix) = thread::spawn(probe).join().unwrap();
+    assert_eq!((allowed, bound, unix), (None, Some(libc::EPERM), Some(libc::EPERM)), "{layers:?}");
+    if layers.landlock.enforced {
+        assert_eq!(refused, Some(libc::EACCES), "{layers:?}");
+    } else {
+        eprintln!("SKIPPED: Landlock is {}", layers.landlock.detail);
+    }
 }
 
 /// A filter under which some calls are unknown, as in an older kernel or a container.

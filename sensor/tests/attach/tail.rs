@@ -86,7 +86,7 @@ fn what_was_found_and_what_is_found_is_told_as_the_sensor_tells_it() {
         assert!(reader.stderr.text().contains("the sensor has ended"), "{}", reader.stderr.text());
     }
     assert_eq!(nobody.stdout.text(), "");
-    assert!(nobody.stderr.text().contains(" 0 were asked for"), "{}", nobody.stderr.text());
+    assert!(nobody.stderr.text().contains("that came were not asked for"), "{}", nobody.stderr.text());
     assert_eq!(running.end(SOON).code(), Some(0), "{}", running.stderr.text());
     assert!(running.stdout.text().contains("tail: readers 11, let go for being slow 0"), "{}", running.stdout.text());
 }
@@ -138,6 +138,20 @@ fn a_reader_that_stands_still_is_let_go_and_the_sensor_goes_on() {
     // The account knows of no loss: a reader's is the reader's alone.
     let sum = summary.lines().find(|line| line.starts_with("events: submitted ")).unwrap();
     assert!(sum.ends_with(" + dropped 0 + undecodable 0"), "{sum}");
+}
+
+#[test]
+fn it_ends_when_nobody_reads_it() {
+    let Some(lab) = lab() else { return };
+    let (_folder, socket) = place();
+    let _running = Running::attach(lab.server().netns(), &["-i", WAN, "--socket", &socket]);
+    let (reader, writer) = io::pipe().unwrap();
+    let mut command = sensor(&["tail", "--socket", &socket, "-f"]);
+    command.stdout(writer);
+    let mut follower = Running::spawn(None, command);
+    drop(reader);
+    // Without a finding that could not be written.
+    assert_eq!(follower.end(SOON).code(), Some(0), "{}", follower.stderr.text());
 }
 
 /// What the sensor says of itself.

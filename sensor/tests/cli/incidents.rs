@@ -88,6 +88,9 @@ fn incidents_are_asked_for_by_time_device_service_and_severity() {
     ] {
         assert_eq!(ids(&db, arguments).len(), found, "{arguments:?}");
     }
+    // The one that the agent is told to use.
+    let configured = sensor(&["incidents"]).env("SENSOR_DB", &db).output().unwrap();
+    assert!(text(&configured.stdout).ends_with("1 incident\n"), "{configured:?}");
 }
 
 #[test]
@@ -139,4 +142,55 @@ fn what_others_kept_is_told_as_far_as_it_is_understood() {
         "{}",
         texts[1]
     );
+}
+
+/// A capture in which somebody asks so many ports, of which one answers.
+fn scanned(ports: u16, open: u16) -> Vec<u8> {
+    let mut writer = PcapWriter::new(Vec::new()).unwrap();
+    for port in 1..=ports {
+        let ask = TcpPacket {
+            macs: [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]],
+            vlan: None,
+            source: "198.51.100.7:40000".parse().unwrap(),
+            destination: format!("203.0.113.9:{port}").parse().unwrap(),
+            ttl: 50,
+            id: 0,
+            dont_fragment: true,
+            flags: TcpFlags::SYN,
+            seq: SeqNumber(1000),
+            ack: SeqNumber(0),
+            window: 1024,
+            options: Vec::new(),
+            payload: Vec::new(),
+        };
+        let accept =
+            TcpPacket { ttl: 64, window: 7777, seq: SeqNumber(5), flags: TcpFlags::SYN.with(ACK), ..ask.answer() };
+        for (i, packet) in [ask, accept].iter().enumerate().filter(|(i, _)| *i == 0 || port == open) {
+            let frame = packet.build().0;
+            let time = (1_369_060_825_000 + u64::from(port) * 10 + i as u64) * MS;
+            writer.frame(time, &frame, frame.len() as u32).unwrap();
+        }
+    }
+    writer.into_inner()
+}
+
+#[test]
+fn what_is_of_many_connections_together_is_told_with_them() {
+    let (directory, path) = file(&scanned(200, 22));
+    let db = directory.path().join("s.db").to_str().unwrap().to_owned();
+    let output = sensor(&["replay", path.to_str().unwrap(), "--local", "203.0.113.9", "--db", &db]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines = incidents(&db, &["--json"]);
+    let scan = lines.lines().find(|line| line.contains(r#""of":"source""#)).unwrap_or_else(|| panic!("{lines}"));
+    let scan: serde_json::Value = serde_json::from_str(scan).unwrap();
+    let id = scan["id"].as_str().unwrap();
+    let shown = incidents(&db, &["show", id, "--limit", "3"]);
+    let flows: Vec<&str> = shown.lines().filter(|line| line.contains(" FLOW   ")).collect();
+    assert_eq!(flows.len(), 3, "{shown}");
+    assert!(flows[0].contains("198.51.100.7:40000 > 203.0.113.9:22  S1 Sh  sent 1 / 0 B, answered 1 / 0 B"), "{shown}");
+    assert!(flows[1].contains("  S0 S  "), "{shown}");
+    assert!(shown.ends_with("counted, and made of no findings; 3 connections\n"), "{shown}");
+    let objects = incidents(&db, &["show", id, "--limit", "3", "--json"]);
+    let types = objects.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].clone());
+    assert_eq!(types.collect::<Vec<_>>(), ["incident", "flow", "flow", "flow"]);
 }

@@ -10,7 +10,7 @@ cases! {
     SynBareAckThenRst: half_open_entry_given_up, accepted_and_then_aborted;
     SynBareAckStale: older_numbers_answer, opened_from_both_sides;
     SynBareAckStaleConfirmed: numbers_of_the_connection_before, port_used_again;
-    SynRetryProfile: nobody_answers, asked_once;
+    SynRetryProfile: nobody_answers, asked_once, request_copied;
 }
 
 fn half_open_since_the_first_request(s: Scenario) -> Scenario {
@@ -100,4 +100,9 @@ fn nobody_answers(s: Scenario) -> Scenario {
 
 fn asked_once(s: Scenario) -> Scenario {
     s.handshake().talk(1)
+}
+
+/// By a mirror port, or the loopback interface.
+fn request_copied(s: Scenario) -> Scenario {
+    s.syn().again().synack().ack().talk(1)
 }

@@ -15,6 +15,7 @@ cases! {
     WindowSlam: window_of_two_bytes, window_of_two_scaled;
     TwReuseOk: accepted_within_time_wait, accepted_after_time_wait;
     SynAfterClose: port_used_at_once, port_rests;
+    AsymRoute: answers_take_another_way, the_request_alone_passes, the_server_is_silent, seen_from_midway;
     AckBeyondFin: acknowledges_more_than_all, acknowledges_all;
 }
 
@@ -126,4 +127,25 @@ fn acknowledges_more_than_all(s: Scenario) -> Scenario {
 
 fn acknowledges_all(s: Scenario) -> Scenario {
     s.handshake().talk(1).client_fin().from_server(PSH_ACK, |p| p.len(50)).ack().server_fin().ack()
+}
+
+/// A connection whose server's segments pass elsewhere.
+fn half_seen(s: Scenario) -> Scenario {
+    s.from_server(SYN_ACK, |p| p.unseen()).ack().client_data(300).from_server(PSH_ACK, |p| p.len(900).unseen()).ack()
+}
+
+fn answers_take_another_way(s: Scenario) -> Scenario {
+    half_seen(s.syn()).client_fin().rest(finding("asym-route").info())
+}
+
+fn the_request_alone_passes(s: Scenario) -> Scenario {
+    s.syn().from_server(SYN_ACK, |p| p.unseen()).ack().client_data(300).rest(finding("ct-psh-none"))
+}
+
+fn the_server_is_silent(s: Scenario) -> Scenario {
+    s.syn().after(1000).again().rest(finding("ct-syn-none"))
+}
+
+fn seen_from_midway(s: Scenario) -> Scenario {
+    half_seen(s.from_client(TcpFlags::SYN, |p| p.unseen()))
 }

@@ -10,8 +10,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
-/// XDP_PASS and TC_ACT_UNSPEC, as the low half of r0: the kernel reads an `int`.
-const VERDICTS: &[(&str, i32)] = &[("xdp", 2), ("classifier", -1), ("tc", -1), ("tcx", -1)];
+/// XDP_PASS and TC_ACT_UNSPEC, as the low half of r0: the kernel reads an `int`. For tracepoints 1: others see the event too.
+const VERDICTS: &[(&str, i32)] = &[("xdp", 2), ("classifier", -1), ("tc", -1), ("tcx", -1), ("tracepoint", 1)];
 
 /// Sections without which the object is not the one we mean.
 const SECTIONS: &[(&str, &str)] = &[

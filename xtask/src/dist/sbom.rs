@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 pub(super) fn document(workspace: &Workspace, target: &str) -> Result<String> {
     let mut cargo = workspace.cargo();
     cargo.args(["tree", "--locked", "--package", "sensor", "--edges", "normal", "--target", target]);
-    cargo.args(["--prefix", "none", "--no-dedupe", "--format", "{p}|{l}"]);
+    cargo.args(["--features", super::FEATURES, "--prefix", "none", "--no-dedupe", "--format", "{p}|{l}"]);
     let tree = process::read(&mut cargo)?;
     let document = bill(&tree).context("cargo tree is not as expected")?;
     Ok(serde_json::to_string_pretty(&document)? + "\n")

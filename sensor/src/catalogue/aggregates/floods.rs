@@ -5,7 +5,7 @@ entries! {
         meaning: "A service gets far more requests for connections than usual, and fewer than half become connections: half-open \
             connections pile up, or requests are dropped, and real clients with them.",
         evidence: "By service: 200 requests a second and more, and five times the average of the last minute, for 3 s; of them \
-            less than half came about. Requests that are answered are counted exactly; those that are not are counted exactly in \
+            less than half came about. Or 3000 and more within less, and next to none of them came about. Requests that are answered are counted exactly; those that are not are counted exactly in \
             all, and by service from a sample of the flow table (4096 requests). Repeated requests count once where they are \
             answered.",
         causes: &["an attack with made-up sources", "an attack from many hosts", "a load generator that never completes"],

@@ -3,7 +3,10 @@
 //! A flash crowd has as many requests, and they become connections. A service that is down has requests without answers, but real
 //! stacks repeat theirs after a second, which makers of floods do not. Both are silent here.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    net::SocketAddr,
+};
 
 use sensor_common::{
     counters::Counter,
@@ -28,17 +31,21 @@ const FACTOR: f64 = 5.0;
 /// Of a crowd's requests so many become connections, of a flood's fewer than half.
 const CROWD: f64 = 0.8;
 const FLOOD: f64 = 0.5;
+/// Seconds' worth of requests that are one at once, where next to none of them comes about.
+const BURST: f64 = 15.0;
+const NEXT_TO_NONE: f64 = 0.1;
 /// Half-open connections, as a share of what there is room for.
 const HALF: [f64; 2] = [0.5, 0.9];
 /// Seconds that a flood's half-open connections stay.
 const AFTERMATH: f64 = 70.0;
+/// Looks after which a service without requests is forgotten: longer than a meter remembers.
+const IDLE: u32 = 120;
 /// Seconds over which repeated SYN-ACKs are counted.
 const MINUTE: f64 = 60.0;
 
 /// What is known of a service.
 #[derive(Debug)]
 struct Known {
-    last: [u64; SERVICE_COUNTERS],
     requests: Meter,
     cusum: Cusum,
     /// Of the last three spans: requests, and connections that came about.
@@ -51,10 +58,9 @@ struct Known {
     calm: f64,
 }
 
-impl Known {
-    fn new(last: [u64; SERVICE_COUNTERS]) -> Self {
+impl Default for Known {
+    fn default() -> Self {
         Self {
-            last,
             requests: Meter::new(FLOOR, FACTOR),
             cusum: Cusum::default(),
             window: [[0.0; 2]; 3],
@@ -74,42 +80,42 @@ pub(super) struct Floods {
 
 impl Floods {
     /// What goes on at `now`.
-    pub(super) fn signs(&mut self, now: &Reading, span: &Span) -> Vec<Sign> {
+    pub(super) fn signs(&mut self, now: &Reading, before: &Reading, span: &Span) -> Vec<Sign> {
         self.learned.learn(&now.sample);
-        let mut services: BTreeMap<SocketAddr, Counted> = BTreeMap::new();
-        for (server, counters) in &now.services {
-            if let Some(known) = self.known(*server, counters) {
-                services.insert(*server, Counted::since(counters, &known.last));
-                known.last = *counters;
-            }
-        }
+        // A service that was not there before has come since, and all that it counted with it.
+        let last: HashMap<_, _> = before.services.iter().map(|(server, counters)| (*server, counters)).collect();
+        let counted = now.services.iter().map(|(server, counters)| {
+            let last = last.get(server).map_or([0; SERVICE_COUNTERS], |counters| **counters);
+            (*server, Counted::since(counters, &last))
+        });
+        let mut services: BTreeMap<SocketAddr, Counted> = counted.collect();
+        let answering: HashSet<SocketAddr> = services.keys().copied().collect();
         let unanswered = unanswered(now, span, &services);
-        for server in unanswered.keys() {
-            if self.known(*server, &[0; SERVICE_COUNTERS]).is_some() {
-                services.entry(*server).or_default();
-            }
-        }
+        unanswered.keys().for_each(|server| {
+            services.entry(*server).or_default();
+        });
         let mut by_server: BTreeMap<SocketAddr, Vec<&Request>> = BTreeMap::new();
         for request in &now.sample.requests {
             by_server.entry(request.server).or_default().push(request);
         }
         let mut signs = Vec::new();
         for (server, counted) in &services {
-            let Some(known) = self.services.get_mut(server) else { continue };
+            // Ports that somebody tries out must not crowd out services that answer.
+            let room = if answering.contains(server) { MAX_SERVICES } else { MAX_SERVICES / 2 };
+            if self.services.len() >= room && !self.services.contains_key(server) {
+                continue;
+            }
+            let known = self.services.entry(*server).or_default();
             let sampled = by_server.get(server).map_or(&[][..], Vec::as_slice);
             let lost = unanswered.get(server).copied().unwrap_or_default();
             let service = Service { server: *server, counted, sampled, lost, seconds: span.seconds, now };
             signs.extend(service.judge(known, &self.learned));
         }
-        self.services.retain(|_, known| known.idle < 600);
+        self.services.retain(|server, known| {
+            known.idle += u32::from(!services.contains_key(server));
+            known.idle < IDLE
+        });
         signs
-    }
-
-    fn known(&mut self, server: SocketAddr, counters: &[u64; SERVICE_COUNTERS]) -> Option<&mut Known> {
-        if self.services.len() >= MAX_SERVICES && !self.services.contains_key(&server) {
-            return None;
-        }
-        Some(self.services.entry(server).or_insert_with(|| Known::new(*counters)))
     }
 
     /// What is held of services.
@@ -176,9 +182,11 @@ impl Service<'_> {
             return minute.filter(|_| quiet).and_then(|m| self.repeats(m)).into_iter().collect();
         }
         let half = self.half_open();
-        if let Some((rate, lasted)) = fast {
+        let (amount, seconds) = known.requests.above();
+        let burst = amount >= BURST * known.requests.usual().max(FLOOR) && completion < NEXT_TO_NONE;
+        if fast.is_some() || burst {
             known.calm = 0.0;
-            return vec![self.flood(known, [rate, lasted, completion], half, learned)];
+            return vec![self.flood(known, [amount, seconds, completion], half, learned)];
         }
         known.calm += self.seconds;
         if known.requests.is_above() || known.calm < AFTERMATH {
@@ -205,15 +213,16 @@ impl Service<'_> {
     fn flood(
         &self,
         known: &Known,
-        [rate, lasted, completion]: [f64; 3],
+        [amount, seconds, completion]: [f64; 3],
         half: Option<Sign>,
         learned: &Learned,
     ) -> Sign {
-        let headline = format!(
-            "{}: SYN flood, {rate:.0} requests a second for {lasted:.0} s, {} came about",
-            self.whom(),
-            percent(completion)
-        );
+        let how = if seconds < 1.5 {
+            format!("{amount:.0} requests within {seconds:.1} s")
+        } else {
+            format!("{:.0} requests a second for {seconds:.0} s", amount / seconds)
+        };
+        let headline = format!("{}: SYN flood, {how}, {} came about", self.whom(), percent(completion));
         let mut sign = Sign::new(Aggregate::SynFlood, About::Service(self.server), Severity::Alert, headline);
         sign.amount = (self.counted.get(ServiceCounter::Syn) as f64 + self.lost) as u64;
         sign.reasons.push(format!("{:.0} requests a second were usual", known.requests.usual()));

@@ -38,6 +38,11 @@ impl Meter {
         (self.above >= LASTING - 0.5).then_some((self.amount / self.above, self.above))
     }
 
+    /// What so far came above the line: how much, in how many seconds.
+    pub(super) const fn above(&self) -> (f64, f64) {
+        (self.amount, self.above)
+    }
+
     /// What is usual, a second.
     pub(super) const fn usual(&self) -> f64 {
         self.usual

@@ -64,11 +64,15 @@ impl Incident {
             kinds: vec![Count { kind: kind.id().into(), findings: *amount }],
             causes: std::iter::once(reasoned(kind, POINTS, reasons)).chain(with).collect(),
             ruled_out: ruled_out.collect(),
+            also: Vec::new(),
+            per_minute: Vec::new(),
+            heading: None,
             services: services.into_iter().map(|server| Share { server, established: 0, flagged: 0 }).collect(),
             more_services: 0,
             peers: sign.peers.len() as u64,
             examples: Vec::new(),
             next: catalogue::aggregate(kind).next.iter().map(|step| catalogue::plain(step)).collect(),
+            kubernetes: Vec::new(),
         }
     }
 

@@ -66,7 +66,7 @@ fn others(scene: &Scene, output: Output, name: &str) -> String {
     let mut flows = scene.host.flows().iter().zip(scene.host.extras());
     let (flow, extra) = flows.find(|(flow, _)| flow.ends[0].segments > 0).unwrap();
     let record = Record::of(flow, extra, Ending::Fin, 0, START);
-    let place = Place { interface: Some(name), frame: None };
+    let place = Place { interface: Some(name), ..Place::default() };
     reporter.record(&record, place).unwrap();
     let mut correlator = Correlator::default();
     correlator.add(&Finding::new(&scene.events[0].0, WallClock::epoch(), place));
@@ -83,7 +83,7 @@ fn others(scene: &Scene, output: Output, name: &str) -> String {
 
 fn report(scene: &Scene, output: Output, interface: &str) -> String {
     let mut text = Vec::new();
-    let place = Place { interface: Some(interface), frame: None };
+    let place = Place { interface: Some(interface), ..Place::default() };
     Reporter::new(&mut text, style(output), WallClock::epoch()).event(&scene.events[0].0, place).unwrap();
     String::from_utf8(text).unwrap()
 }

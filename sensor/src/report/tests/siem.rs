@@ -10,7 +10,7 @@ impl Scene {
     fn told(&self, output: Output) -> Vec<Value> {
         let mut text = Vec::new();
         let mut reporter = Reporter::new(&mut text, style(output), WallClock::epoch()).with_records(true);
-        let place = Place { interface: Some("eth0"), frame: None };
+        let place = Place { interface: Some("eth0"), ..Place::default() };
         for (event, frame) in &self.events {
             reporter.event(event, Place { frame: Some(*frame), ..place }).unwrap();
         }

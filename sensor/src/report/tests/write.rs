@@ -22,7 +22,7 @@ struct Packet {
 
 /// Writes events, milder ones than `min_severity` left out, and reads the file; with what the summary says of it.
 fn written(events: &[(Event, u64)], min_severity: Severity) -> (Vec<Packet>, Vec<u8>, String) {
-    let place = |frame| Place { interface: Some("eth0"), frame: Some(frame) };
+    let place = |frame| Place { interface: Some("eth0"), frame: Some(frame), ..Place::default() };
     written_at(events.iter().map(|(event, frame)| (event, place(*frame))), min_severity)
 }
 
@@ -163,7 +163,7 @@ fn an_hour_of_silence_is_an_hour() {
 fn interfaces_without_end_share_the_last_description() {
     let (event, _) = Scene::seed_1(Vantage::Server).events[0];
     let names: Vec<String> = (0..1100).map(|n| format!("eth{n}")).collect();
-    let places: Vec<Place<'_>> = names.iter().map(|name| Place { interface: Some(name), frame: None }).collect();
+    let places: Vec<Place<'_>> = names.iter().map(|name| Place { interface: Some(name), ..Place::default() }).collect();
     let (packets, ..) = written_at(places.iter().map(|place| (&event, *place)), Severity::Info);
     let seen: Vec<&str> = packets.iter().filter_map(|packet| packet.interface.as_deref()).collect();
     // The first finding has nine segments, the others their own.

@@ -1,0 +1,72 @@
+//! Floods of what belongs to no connection.
+
+use super::*;
+
+fn flood(flags: TcpFlags) -> Vec<Incident> {
+    let mut world = World::default();
+    ordinary(&mut world, 20);
+    world.every(6, 2000, |w, i| w.segment(client(i), local(443), flags, [i, 1], LINUX));
+    world.finish()
+}
+
+#[test]
+fn resets_fins_acks_and_syn_acks() {
+    for (flags, kind) in [
+        (RST, Aggregate::RstFloodIn),
+        (FIN_ACK, Aggregate::FinFlood),
+        (ACK, Aggregate::AckFlood),
+        (SYN_ACK, Aggregate::SynAckFlood),
+    ] {
+        let told = flood(flags);
+        assert_eq!(kinds(&told), [(kind, Severity::Warn)], "{told:#?}");
+        assert!(last(&told, kind).sign.headline.contains("192.0.2.80:443"), "{told:#?}");
+    }
+}
+
+#[test]
+fn a_sensor_that_has_just_started_is_patient() {
+    for flags in [RST, FIN_ACK, ACK] {
+        let mut world = World::default();
+        world.every(6, 2000, |w, i| w.segment(client(i), local(443), flags, [i, 1], LINUX));
+        silent(world, "a start among live connections");
+    }
+}
+
+#[test]
+fn connections_that_move_here_are_none() {
+    let mut world = World::default();
+    ordinary(&mut world, 20);
+    world.every(6, 1500, |w, i| {
+        w.segment(client(i), local(443), ACK, [100, 900], LINUX);
+        w.segment(local(443), client(i), ACK, [900, 100], LINUX);
+        w.segment(client(i), local(443), ACK, [101, 901], LINUX);
+    });
+    silent(world, "a failover");
+}
+
+#[test]
+fn a_service_that_stays_away_is_a_surge_of_resets() {
+    let mut world = World::default();
+    ordinary(&mut world, 20);
+    world.every(20, 300, |w, i| {
+        w.syn(client(i), local(443), LINUX);
+        w.refuse(client(i), local(443));
+    });
+    let told = world.finish();
+    assert_eq!(kinds(&told), [(Aggregate::RstOutSurge, Severity::Warn)], "{told:#?}");
+    assert!(last(&told, Aggregate::RstOutSurge).sign.headline.contains("192.0.2.80:443"), "{told:#?}");
+}
+
+#[test]
+fn backscatter_is_told_mildly_and_is_no_scan() {
+    let mut world = World::default();
+    let victim: SocketAddr = ([198, 51, 100, 7], 80).into();
+    world.every(3, 20, |w, i| {
+        let flags = if i % 2 == 0 { SYN_ACK } else { RST_ACK };
+        w.segment(victim, local(40_000 + i as u16), flags, [i, 1], LINUX);
+    });
+    let told = world.finish();
+    let backscatter = last(&told, Aggregate::Backscatter);
+    assert_eq!((backscatter.sign.severity, backscatter.sign.about), (Severity::Info, About::Service(victim)));
+    assert!(kinds(&told).is_empty(), "{told:#?}");
+}
