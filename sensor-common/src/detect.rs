@@ -13,6 +13,7 @@ pub mod ending;
 pub mod evidence;
 pub mod forged;
 pub mod handshake;
+pub mod leak;
 pub mod numbers;
 pub mod oddities;
 pub mod one_way;

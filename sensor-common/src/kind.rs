@@ -284,6 +284,8 @@ kinds! {
     TsEchoImpossible = 123, "ts-echo-impossible";
     /// The client's acknowledgments go on, and nothing that they acknowledge was ever seen.
     AsymRoute = 124, "asym-route";
+    /// A live connection's segment came from its server's own address, untranslated, and was rejected.
+    UnNatedLeak = 125, "un-nated-leak";
 }
 
 /// Room for kinds in tables that are indexed by them.

@@ -108,7 +108,7 @@ families! {
     forged, "Packets that contradict the connection": WinMirrorPeer RstTooFast RstSeqChange RstAckChange RstSeqData DataSeqRst
         DataAfterFin SynAckIsnChange;
     ending, "How connections end": IdleThenRst KeepAliveRst RstInsteadOfLastAck ResponseLostAfterClose RstCloseUnread
-        ResponseAfterFin AcceptQueueDrop;
+        ResponseAfterFin AcceptQueueDrop UnNatedLeak;
     silence, "Connections that one side has forgotten": IdleThenSilence HalfCloseTimeout KeepAliveDead IdleOneSideRst;
     protocol, "Rules of the protocol": SynBareAckMatch SynBareAckThenRst SynBareAckStale SynBareAckStaleConfirmed SynRetryProfile
         EcnNotTheCause EcnSynRst EcnReflect EcnBadSynAck SynAckBadAck SplitHandshake SynAckWrongDir IsnJump DataBeforeEst

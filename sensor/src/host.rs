@@ -5,7 +5,7 @@ use sensor_common::{
     counters::{Cpu, Local},
     engine::{Engine, Ring, Seen},
     event::{Event, PARTED},
-    flow::{Extra, Flow},
+    flow::{Extra, Flow, Head},
     service::Service,
     table::{Bucket, Storage, WAYS},
     time::Clock,
@@ -132,6 +132,10 @@ impl Slots for Host {
     fn flow(&self, index: usize) -> (Flow, Extra) {
         let (flow, extra) = (self.memory.flows.get(index), self.memory.extras.get(index));
         (flow.copied().unwrap_or_default(), extra.copied().unwrap_or_default())
+    }
+
+    fn head(&self, index: usize) -> Head {
+        self.memory.flows.get(index).map(|flow| flow.head).unwrap_or_default()
     }
 }
 

@@ -18,6 +18,7 @@ pub mod incidents;
 pub mod interrupt;
 pub mod kernel;
 pub mod lab;
+pub mod leaks;
 pub mod observe;
 pub mod replay;
 pub mod report;

@@ -9,7 +9,7 @@ use sensor_common::{
     counters::{Counter, Cpu},
     detect::rest,
     event::Event,
-    flow::{Extra, Flow, HeadBits, Watch},
+    flow::{Extra, Flow, Head, HeadBits, Watch},
     record::{Ending, Record, closed, quiet, settled},
     table::{Bucket, Note, WAYS},
     time::seconds,
@@ -38,6 +38,10 @@ pub trait Slots {
     fn bucket(&self, index: usize) -> Bucket;
     /// Copies of a slot's flow and its cold state.
     fn flow(&self, index: usize) -> (Flow, Extra);
+    /// A copy of a slot's flow's first line, where that is all that is asked for.
+    fn head(&self, index: usize) -> Head {
+        self.flow(index).0.head
+    }
 }
 
 /// What judges a flow by its silence.
@@ -45,6 +49,9 @@ pub trait AtRest {
     /// A flow that is embryonic or short and has been quiet for [`REST`]: once for each silence. Its memory is in order
     /// ([`settled`]); `index` is its place in the table, `now` the engine's time.
     fn judge(&mut self, index: usize, flow: &Flow, extra: &Extra, now: u64);
+
+    /// The same for any flow that the capture's end left less time.
+    fn cut_short(&mut self, _index: usize, _flow: &Flow, _extra: &Extra, _now: u64) {}
 }
 
 /// What is found of flows at rest.
@@ -55,6 +62,19 @@ impl AtRest for Findings {
     fn judge(&mut self, index: usize, flow: &Flow, extra: &Extra, now: u64) {
         // Slots are numbered in 32 bits.
         self.0.extend(rest::at_rest(flow, extra, index as u32, now));
+    }
+}
+
+/// Both judge.
+impl<A: AtRest, B: AtRest> AtRest for (A, B) {
+    fn judge(&mut self, index: usize, flow: &Flow, extra: &Extra, now: u64) {
+        self.0.judge(index, flow, extra, now);
+        self.1.judge(index, flow, extra, now);
+    }
+
+    fn cut_short(&mut self, index: usize, flow: &Flow, extra: &Extra, now: u64) {
+        self.0.cut_short(index, flow, extra, now);
+        self.1.cut_short(index, flow, extra, now);
     }
 }
 
@@ -150,10 +170,14 @@ impl Sweeper {
             let (flow, extra) = table.flow(index);
             let (flow, extra) = settled(flow, extra);
             let mark = this.meet(index, &flow);
+            let idle = quiet(&flow, coarse, now);
             if !mark.told {
                 mark.told = true;
                 let ending = closed(&flow).unwrap_or(Ending::CaptureEnd);
-                ended.push(Record::of(&flow, &extra, ending, quiet(&flow, coarse, now), now));
+                ended.push(Record::of(&flow, &extra, ending, idle, now));
+            }
+            if idle < REST {
+                rest.cut_short(index, &flow, &extra, now);
             }
         });
         sort(&mut ended[from..]);

@@ -11,6 +11,7 @@ mod forged;
 mod handshake;
 mod harsh;
 mod innocent;
+mod leak;
 mod numbers;
 mod oddities;
 mod performance;
@@ -73,6 +74,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         forged::CASES,
         handshake::CASES,
         innocent::CASES,
+        leak::CASES,
         numbers::CASES,
         oddities::CASES,
         performance::CASES,

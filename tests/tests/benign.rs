@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use sensor::{capture::write::PcapWriter, host::Host};
+use sensor::{capture::write::PcapWriter, host::Host, leaks::Leaks, sweep::AtRest as _};
 use sensor_common::{config::Config, detect::Severity, engine::Seen, event::Event, wire::Slice};
 use tests::benign::{Sight, Tally, World};
 
@@ -44,9 +44,10 @@ fn run(seed: u64, frames: u64) -> Outcome {
     let mut world = World::new(seed);
     let mut host = Host::new(Config::replay((1 << 13) - 1));
     let mut outcome = Outcome { frames, ..Outcome::default() };
-    let mut number = 0;
+    let (mut number, mut last) = (0, 0);
     world.run(frames, |sight| {
         number += 1;
+        last = sight.time;
         observe(&mut host, &sight);
         for event in host.drain() {
             let id = event.kind().map_or("unknown", |kind| kind.id());
@@ -56,6 +57,12 @@ fn run(seed: u64, frames: u64) -> Outcome {
             }
         }
     });
+    let (mut leaks, mut found) = (Leaks::default(), Vec::new());
+    for (index, (flow, extra)) in host.flows().iter().zip(host.extras()).enumerate() {
+        leaks.judge(index, flow, extra, last);
+    }
+    leaks.look(&host, last, &mut found);
+    outcome.raised.extend(found.into_iter().map(|event| (seed, 0, number, event)));
     outcome.tally = *world.tally();
     outcome
 }

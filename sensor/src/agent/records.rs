@@ -21,6 +21,7 @@ use super::{aggregates::Aggregates, monotonic, own::Own};
 use crate::{
     correlate::aggregate::Reading,
     kernel::Table,
+    leaks::Leaks,
     observe::{self, Board},
     sweep::{Findings, Slots as _, Sweeper},
 };
@@ -57,6 +58,8 @@ struct Account {
     lost: u64,
     /// Records of flows that gave way and were handed on.
     parted: u64,
+    /// What was not looked into.
+    unread: Option<String>,
 }
 
 /// The way of flows that gave way before they were told of, laid before there is a thread at its end.
@@ -118,16 +121,21 @@ fn sweep(
         told: 0,
         lost: 0,
         parted: 0,
+        unread: None,
     };
-    let (mut rest, mut ended) = (Findings::default(), Vec::new());
+    let (mut rest, mut ended) = ((Findings::default(), Leaks::default()), Vec::new());
     loop {
         let last = gather(parting, &mut account, &mut ended);
         if let Some(own) = own {
             own.listen();
         }
-        account.sweeper.sweep(table, monotonic(), &mut rest, &mut ended);
-        account.found += rest.0.len() as u64;
-        let found = rest.0.drain(..).map(|event| Swept::Found(Box::new(event)));
+        let now = monotonic();
+        account.sweeper.sweep(table, now, &mut rest, &mut ended);
+        let (Findings(found), leaks) = &mut rest;
+        leaks.look(table, now, found);
+        account.unread = leaks.note();
+        account.found += found.len() as u64;
+        let found = found.drain(..).map(|event| Swept::Found(Box::new(event)));
         for swept in found.chain(ended.drain(..).map(Swept::Ended)) {
             match queue.try_send(swept) {
                 Ok(()) => account.told += 1,
@@ -173,9 +181,10 @@ impl Account {
         } else {
             String::new()
         };
-        (self.wanted || self.found > 0).then(|| {
+        let unread = self.unread.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+        (self.wanted || self.found > 0 || self.unread.is_some()).then(|| {
             format!(
-                "sweep: told {} + lost to a slow reader {}, {} of them findings at rest{missed}",
+                "sweep: told {} + lost to a slow reader {}, {} of them findings at rest{missed}{unread}",
                 self.told, self.lost, self.found
             )
         })

@@ -73,4 +73,28 @@ entries! {
         ],
         sources: &["Linux, tcp_abort_on_overflow in ip-sysctl", "listen(2)"],
     }
+    UnNatedLeak: Warn to Warn, "an answer came untranslated, and was reset" {
+        meaning: "A segment of a live connection came from the address of the server behind the service, not from the service's: \
+            the translation of addresses on the way had let it through. The host that it reached knows no such connection and \
+            resets it, which ends the real one at the server; its other end hangs, or is reset by what it sends next.",
+        evidence: "A segment that began a flow midway and was answered within 100 ms by a reset without a socket \
+            (`rst-stateless`). The same address and port has opened a connection to another address, which is alive, and both \
+            numbers of the segment lie within two of its windows (64 KiB to 16 MiB). The server's port may be another than the \
+            service's. Judged once the segment's own flow has been at rest for 3 s.",
+        causes: &[
+            "conntrack takes a segment out of its window for INVALID, and does not translate it (Kubernetes services)",
+            "the translator has forgotten the idle connection, and the server speaks first",
+            "the server's answers take a way back that leaves the translator out",
+        ],
+        benign: &[
+            "a late segment of a connection that is over",
+            "a port that was used before, a scan with ACKs, or a capture that begins midway: their numbers fit no connection",
+            "both sides of a translator at one place: the host's own connection is reset there too",
+        ],
+        next: &[
+            "On the node that translates: sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1, or drop INVALID where it forwards.",
+            "Watch its conntrack -S: does the count of invalid rise with these?",
+        ],
+        sources: &["Kubernetes issues 74839, 117924, 93337", "Linux, nf_conntrack-sysctl"],
+    }
 }

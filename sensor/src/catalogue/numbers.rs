@@ -117,6 +117,9 @@ numbers! {
     WINDOW_LEFT = "window_left_bytes" Second, "bytes of window that are left";
     OLDER = "older_ticks" First, "ticks of the sender's clock from the timestamp to its last one";
     ECHO_AHEAD = "echo_ahead_ticks" First, "ticks by which the echo is ahead of the last timestamp seen";
+    SERVICE_ADDRESS = "service_address" First, "last 32 bits of the address that the connection was opened to";
+    SERVICE_PORT = "service_port" High, "port that the connection was opened to";
+    SILENT = "silent_s" Low, "seconds from the connection's segment before to this one; 0 if that is not known: modulo 73 minutes";
     FIRST_BESIDE = "first_beside" First, "the first number of the finding told beside it";
     SECOND_BESIDE = "second_beside" Second, "the second number of the finding told beside it";
 }
@@ -130,6 +133,7 @@ pub const fn numbers(kind: Kind) -> &'static [Number] {
         Kind::KeepAliveDead => &[INTERVAL, UNHEARD],
         Kind::ResponseAfterFin => &[WAITED],
         Kind::AcceptQueueDrop => &[SINCE_REQUEST],
+        Kind::UnNatedLeak => &[SERVICE_ADDRESS, SERVICE_PORT, SILENT],
         Kind::SynBareAckMatch => &[SINCE_SYN, SYNS],
         Kind::SynBareAckThenRst | Kind::EcnNotTheCause => &[SINCE_BARE_ACK, ECN_WORKED, ECN_HANDSHAKES],
         Kind::EcnSynRst => &[SINCE_RESET, ECN_WORKED, ECN_HANDSHAKES],

@@ -58,7 +58,7 @@ impl Subject {
             return Self::Service(finding.server(), Topic::Pattern(pattern));
         }
         if !finding.elsewhere() {
-            return Self::Service(finding.server(), Topic::of(finding.kind));
+            return Self::Service(finding.service(), Topic::of(finding.kind));
         }
         let hook =
             Place { ifindex: finding.event.flow.head.key.link.ifindex, outgoing: finding.event.hook() == Hook::Egress };

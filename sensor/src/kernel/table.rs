@@ -12,7 +12,7 @@ use aya::{
 };
 use sensor_common::{
     counters::{Cpu, Local},
-    flow::{Extra, Flow},
+    flow::{Extra, Flow, Head},
     service::Service,
     table::{Bucket, WAYS},
 };
@@ -53,6 +53,14 @@ impl<T: Copy> Mapped<T> {
     fn get(&self, index: usize) -> Option<T> {
         // SAFETY: within the mapping, and aligned, as maps begin on a page. Volatile because the kernel writes it meanwhile.
         (index < self.len).then(|| unsafe { self.start.add(index).read_volatile() })
+    }
+}
+
+impl Mapped<Flow> {
+    /// A copy of a flow's first line: the others are not fetched.
+    fn head(&self, index: usize) -> Option<Head> {
+        // SAFETY: as above; a part of an element lies within it.
+        (index < self.len).then(|| unsafe { (&raw const (*self.start.add(index).as_ptr()).head).read_volatile() })
     }
 }
 
@@ -105,6 +113,10 @@ impl Slots for Table {
 
     fn flow(&self, index: usize) -> (Flow, Extra) {
         (self.flows.get(index).unwrap_or_default(), self.extras.get(index).unwrap_or_default())
+    }
+
+    fn head(&self, index: usize) -> Head {
+        self.flows.head(index).unwrap_or_default()
     }
 }
 

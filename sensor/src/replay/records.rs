@@ -7,6 +7,7 @@ use sensor_common::{event::Event, record::Record};
 use crate::{
     correlate::aggregate::Lookout,
     host::Host,
+    leaks::Leaks,
     report::{Place, Reporter},
     sweep::{Findings, Slots, Sweeper},
 };
@@ -20,7 +21,7 @@ pub(super) struct Records {
     lookout: Lookout,
     next: u64,
     latest: u64,
-    rest: Findings,
+    rest: (Findings, Leaks),
     /// Findings at rest so far.
     found: u64,
     ended: Vec<Record>,
@@ -36,7 +37,7 @@ impl Records {
             lookout: Lookout::default(),
             next: 0,
             latest: 0,
-            rest: Findings::default(),
+            rest: Default::default(),
             found: 0,
             ended: Vec::new(),
             wanted,
@@ -52,7 +53,7 @@ impl Records {
         }
         self.next = time + ROUND;
         self.sweeper.sweep(host, time, &mut self.rest, &mut self.ended);
-        self.tell(reporter)?;
+        self.tell(host, time, reporter)?;
         self.look(host, reporter)
     }
 
@@ -64,7 +65,7 @@ impl Records {
     /// Tells of all that is left.
     pub(super) fn finish<W: Write>(&mut self, host: &Host, reporter: &mut Reporter<W>) -> io::Result<()> {
         self.sweeper.finish(host, self.latest, &mut self.rest, &mut self.ended);
-        self.tell(reporter)?;
+        self.tell(host, self.latest, reporter)?;
         self.look(host, reporter)
     }
 
@@ -79,12 +80,14 @@ impl Records {
         let found = (self.found > 0).then(|| format!("at rest, beside these: {}", self.found));
         let missed = (self.wanted && missed > 0)
             .then(|| format!("records_missed: {missed} flows gave way to others before they were told of"));
-        found.into_iter().chain(missed)
+        found.into_iter().chain(self.rest.1.note()).chain(missed)
     }
 
-    fn tell<W: Write>(&mut self, reporter: &mut Reporter<W>) -> io::Result<()> {
-        self.found += self.rest.0.len() as u64;
-        self.rest.0.drain(..).try_for_each(|event| reporter.event(&event, Place::default()))?;
+    fn tell<W: Write>(&mut self, host: &Host, now: u64, reporter: &mut Reporter<W>) -> io::Result<()> {
+        let (Findings(found), leaks) = &mut self.rest;
+        leaks.look(host, now, found);
+        self.found += found.len() as u64;
+        found.drain(..).try_for_each(|event| reporter.event(&event, Place::default()))?;
         self.ended.drain(..).try_for_each(|record| reporter.record(&record, Place::default()))
     }
 }

@@ -1,6 +1,9 @@
 //! A finding as people and programs read it: all that follows from an event, derived once.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use sensor_common::{
     detect::{Confidence, Evidence, Severity, origin},
@@ -198,6 +201,15 @@ impl<'a> Finding<'a> {
     /// Whom the suspect is addressed to.
     pub fn dst(&self) -> SocketAddr {
         self.cast.end(self.side.other())
+    }
+
+    /// The service that it is about: where its connection was opened to, as far as the event has that.
+    pub fn service(&self) -> SocketAddr {
+        let [address, second] = self.event.detail;
+        if self.kind == Kind::UnNatedLeak && self.event.flow.head.key.link.ip_version() == 4 {
+            return (Ipv4Addr::from(address), (second >> 16) as u16).into();
+        }
+        self.server()
     }
 
     /// Address and port of the end that answers requests.

@@ -15,6 +15,7 @@ mod doubt;
 mod ecn;
 mod ending;
 mod handshake;
+mod leak;
 mod performance;
 mod requests;
 mod rfc5961;
@@ -67,6 +68,7 @@ pub(super) fn of(finding: &Finding<'_>) -> Option<Story> {
         doubt::story,
         ecn::story,
         handshake::story,
+        leak::story,
         performance::story,
         requests::story,
         rfc5961::story,

@@ -1,5 +1,7 @@
 //! A segment before it is sent: every field of it can be overridden.
 
+use std::net::SocketAddr;
+
 use sensor::lab::forge::TcpPacket;
 use sensor_common::{flow::TcpFlags, seq::SeqNumber};
 
@@ -49,6 +51,16 @@ impl Draft {
     /// The same in microseconds.
     pub fn late_us(self, microseconds: u64) -> Self {
         Self { late: microseconds * 1_000, ..self }
+    }
+
+    /// From another address.
+    pub fn source(self, edit: impl FnOnce(SocketAddr) -> SocketAddr) -> Self {
+        self.with(|p| p.source = edit(p.source))
+    }
+
+    /// To another address.
+    pub fn destination(self, edit: impl FnOnce(SocketAddr) -> SocketAddr) -> Self {
+        self.with(|p| p.destination = edit(p.destination))
     }
 
     /// TTL or hop limit.

@@ -1,9 +1,13 @@
 //! Runs a scenario through the engine on the host.
 
-use sensor::host::Host;
+use sensor::{
+    host::Host,
+    leaks::Leaks,
+    sweep::{AtRest as _, Findings},
+};
 use sensor_common::{
     config::Config,
-    detect::{Severity, rest},
+    detect::Severity,
     engine::Seen,
     event::{Event, Hook},
     wire::Slice,
@@ -63,9 +67,13 @@ impl Outcome {
 
     /// What the connections come to, once all is quiet.
     pub fn at_rest(&self) -> Vec<Event> {
-        let flows = self.host.flows().iter().zip(self.host.extras());
-        let judged = |(index, (flow, extra))| rest::at_rest(flow, extra, index as u32, self.last + REST);
-        flows.enumerate().filter_map(judged).collect()
+        let (mut rest, now) = ((Findings::default(), Leaks::default()), self.last + REST);
+        for (index, (flow, extra)) in self.host.flows().iter().zip(self.host.extras()).enumerate() {
+            rest.judge(index, flow, extra, now);
+        }
+        let (Findings(mut found), mut leaks) = rest;
+        leaks.look(&self.host, now, &mut found);
+        found
     }
 
     /// The greatest severity of what was found.
