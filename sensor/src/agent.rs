@@ -8,6 +8,7 @@ mod own;
 mod records;
 mod reload;
 mod rules;
+mod tell;
 mod wanted;
 
 use std::{
@@ -15,32 +16,22 @@ use std::{
     io::{self, BufWriter, Write},
     path::Path,
     sync::Arc,
-    thread::JoinHandle,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
-use sensor_common::{
-    counters::{Counter, Cpu},
-    event::Event,
-    flow::LinkId,
-};
-use tokio::{
-    runtime::{Builder, Runtime},
-    sync::{mpsc, oneshot},
-    time,
-};
+use sensor_common::counters::{Counter, Cpu};
+use tokio::{runtime::Runtime, sync::oneshot, time};
 
 pub use wanted::{Choice, Wanted};
 
 use aggregates::Aggregates;
 use interfaces::Interfaces;
 use kept::Store;
-use names::Names;
 use own::Own;
-use records::{Parting, Records, Swept};
+use records::{Parting, Records};
 use reload::Reload;
 use rules::Rules;
+use tell::{finished, write};
 
 use crate::{
     cli,
@@ -49,14 +40,11 @@ use crate::{
     interrupt,
     kernel::{Attached, Bell, Drain, Drained, Kernel, KernelError, Links, Mode, Options},
     observe::{Board, Observer, Source},
-    report::{PacketFile, Place, Reporter, Style, WallClock},
+    report::{PacketFile, Reporter, Style, WallClock},
     seal::{Needs, seal},
     systemd::Manager,
     tail,
 };
-
-/// How long the reader of stdout may take to let the last lines go.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Watches interfaces until it is interrupted or its time is over.
 ///
@@ -356,86 +344,6 @@ impl Agent {
             }
         }
     }
-}
-
-/// A thread that tells what comes through the queue: stdout may block it, and nobody else. It ends with the queue, or at the
-/// first error.
-fn write<W: Write + Send + 'static>(
-    (mut events, mut swept): (mpsc::Receiver<Bytes>, mpsc::Receiver<Swept>),
-    mut reporter: Reporter<W>,
-    (names, rules, own): (Names, Rules, Option<Own>),
-    failed: oneshot::Sender<()>,
-    board: Arc<Board>,
-) -> io::Result<JoinHandle<io::Result<Reporter<W>>>> {
-    // For waiting alone: the thread may block, and does so on stdout.
-    let runtime = Builder::new_current_thread().build()?;
-    std::thread::Builder::new().name("report".into()).spawn(move || {
-        // Dropped with the thread, which tells the drain that nobody writes any more.
-        let _failed = failed;
-        while let Some(news) = runtime.block_on(next(&mut events, &mut swept)) {
-            board.begin();
-            reporter.follow(monotonic(), SystemTime::now());
-            let (finding, fresh) = match news {
-                News::Event(record) => (Event::decode(&record), true),
-                News::Swept(Swept::Found(event)) => (Some(*event), false),
-                News::Swept(Swept::Read(reading)) => {
-                    reporter.read(*reading)?;
-                    (None, false)
-                }
-                News::Swept(Swept::Ended(record)) => {
-                    names.with(record.key.link, |place| reporter.record(&record, place))?;
-                    board.record();
-                    (None, false)
-                }
-            };
-            if let Some(event) = finding {
-                let word = own.as_ref().and_then(|own| own.word(&event));
-                names.with(link(&event), |place| rules.tell(&mut reporter, &event, Place { word, ..place }))?;
-                let age = Duration::from_nanos(monotonic().saturating_sub(event.time));
-                board.finding(&event, fresh.then_some(age));
-            }
-            if events.is_empty() && swept.is_empty() {
-                reporter.flush()?;
-            }
-            board.end(reporter.written());
-        }
-        Ok(reporter)
-    })
-}
-
-/// Where an event was seen.
-fn link(event: &Event) -> LinkId {
-    event.flow.head.key.link
-}
-
-/// What there is to tell.
-enum News {
-    Event(Bytes),
-    Swept(Swept),
-}
-
-/// The next thing to tell, the kernel's findings first; none when both queues are closed.
-async fn next(events: &mut mpsc::Receiver<Bytes>, swept: &mut mpsc::Receiver<Swept>) -> Option<News> {
-    tokio::select! {
-        biased;
-        Some(event) = events.recv() => Some(News::Event(event)),
-        Some(swept) = swept.recv() => Some(News::Swept(swept)),
-        else => None,
-    }
-}
-
-/// Waits for the writer, but not for ever: whoever reads stdout may have stopped. `notes` then go to stderr, for the summary
-/// cannot be told.
-fn finished<T>(writer: JoinHandle<T>, notes: &[String]) -> io::Result<T> {
-    let limit = Instant::now() + PATIENCE;
-    while !writer.is_finished() {
-        if Instant::now() > limit {
-            notes.iter().for_each(|note| warn(note));
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "whoever reads it has stopped reading"));
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    writer.join().map_err(|_| io::Error::other("the reporting thread has died"))
 }
 
 /// The agent's own account, line by line; only what is out of the ordinary.

@@ -8,12 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use sensor_common::{
-    counters::Cpu,
-    detect::{Confidence, Severity},
-    event::Event,
-    record::Record,
-};
+use sensor_common::{counters::Cpu, detect::Severity, event::Event, record::Record};
 
 mod cast;
 mod compact;
@@ -26,6 +21,7 @@ pub mod flow;
 pub(crate) mod json;
 mod memory;
 mod paint;
+mod print;
 mod repeats;
 mod shown;
 mod siem;
@@ -63,7 +59,7 @@ pub(crate) use wrap::wrapped;
 
 use crate::{
     correlate::{
-        self, Correlator, State, View,
+        Correlator, View,
         aggregate::{self, Aggregates, Ended, Reading},
     },
     enrich::Directory,
@@ -234,7 +230,7 @@ impl<W: Write> Reporter<W> {
             self.sinks.iter_mut().for_each(|sink| sink.finding(&finding));
         }
         if printed {
-            self.finding(&finding)?;
+            self.print(&finding)?;
         }
         grown.map_or(Ok(()), |incident| self.incident(&incident))
     }
@@ -251,81 +247,6 @@ impl<W: Write> Reporter<W> {
         Some(finding)
     }
 
-    /// Prints a finding.
-    ///
-    /// # Errors
-    ///
-    /// What the output says.
-    pub(crate) fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
-        if let Some(packets) = &mut self.packets {
-            packets.finding(finding);
-        }
-        let like_it = if self.style.dedup { self.repeats.tell(finding) } else { Some(0) };
-        let Some(like_it) = like_it else { return Ok(()) };
-        let more = if like_it == 0 { String::new() } else { format!("({like_it} more like it not told)") };
-        let paint = self.paint();
-        match self.style.output {
-            Output::Compact => self.compact(finding, more),
-            Output::Wide => wide::line(&mut self.out, paint, finding, &more),
-            Output::Json => json::line(&mut self.out, finding),
-            Output::Eve => eve::finding(&mut self.out, finding),
-            Output::Ecs => ecs::finding(&mut self.out, finding),
-        }
-    }
-
-    /// Tells what another report has found, correlated and handed on.
-    ///
-    /// # Errors
-    ///
-    /// What the output says.
-    pub fn relay(&mut self, event: &Event, place: Place<'_>) -> io::Result<()> {
-        match self.wanted(event, place) {
-            Some(finding) if finding.severity >= self.style.min_severity => self.finding(&finding),
-            _ => Ok(()),
-        }
-    }
-
-    /// What is milder is not told.
-    pub fn least(&self) -> Severity {
-        self.style.min_severity
-    }
-
-    /// Whether an incident is told: of one connection's all has been said, but for what it comes to at its end.
-    pub fn tells(&self, incident: &View) -> bool {
-        incident.severity >= self.style.min_severity && (incident.connections != 1 || incident.concludes())
-    }
-
-    /// Tells of an incident. A line for a person as long as it grows; where it is one connection's, the conclusion at its end.
-    ///
-    /// # Errors
-    ///
-    /// What the output says.
-    pub fn incident(&mut self, incident: &View) -> io::Result<()> {
-        self.sinks.iter_mut().for_each(|sink| sink.incident(incident));
-        let alone = incident.connections == 1;
-        if !self.tells(incident) {
-            return Ok(());
-        }
-        let paint = self.paint();
-        match (self.style.output, incident.state) {
-            (Output::Json, _) => json::object_line(&mut self.out, incident),
-            (Output::Eve, _) => eve::incident(&mut self.out, incident),
-            (Output::Ecs, _) => ecs::incident(&mut self.out, incident),
-            (Output::Compact, State::Closed) if alone => correlate::conclude(&mut self.out, paint, incident),
-            (Output::Compact, State::Closed) => correlate::write(&mut self.out, paint, incident),
-            (Output::Compact | Output::Wide, state)
-                if state != State::Closed && incident.connections < 10 && !incident.is_aggregate() =>
-            {
-                Ok(())
-            }
-            (Output::Compact | Output::Wide, _) => correlate::line(&mut self.out, paint, incident.last, incident),
-        }
-    }
-
-    const fn paint(&self) -> Paint {
-        Paint { on: self.style.color }
-    }
-
     /// Tells the record of a flow, where they are told.
     ///
     /// # Errors
@@ -340,24 +261,31 @@ impl<W: Write> Reporter<W> {
         let begun = self.correlator.record(&told);
         self.aggregates.ended(&Ended::of(record, self.clock));
         self.sinks.iter_mut().for_each(|sink| sink.record(&told));
-        match self.style.output {
-            _ if !self.records => {}
-            Output::Compact => told.line(&mut self.out)?,
-            Output::Wide => told.line_with(&mut self.out, &wide::record(&told))?,
-            Output::Json => told.json(&mut self.out)?,
-            Output::Eve => eve::record(&mut self.out, &told)?,
-            Output::Ecs => ecs::record(&mut self.out, &told)?,
+        if self.records {
+            self.print_record(&told)?;
         }
         begun.map_or(Ok(()), |incident| self.incident(&incident))
     }
 
-    /// Takes in what was read of the table and the counters: see [`Aggregates`].
+    /// Tells of an incident.
+    ///
+    /// # Errors
+    ///
+    /// What the output says.
+    pub fn incident(&mut self, incident: &View) -> io::Result<()> {
+        self.sinks.iter_mut().for_each(|sink| sink.incident(incident));
+        if self.tells(incident) { self.print_incident(incident) } else { Ok(()) }
+    }
+
+    /// Takes in what was read of the table and the counters, see [`Aggregates`]; incidents that are over by then are told.
     ///
     /// # Errors
     ///
     /// What the output says.
     pub fn read(&mut self, mut reading: Reading) -> io::Result<()> {
         reading.time = self.clock.nanos(reading.time);
+        let over = self.correlator.close(reading.time);
+        over.iter().try_for_each(|incident| self.incident(&incident.closed()))?;
         let told = self.aggregates.read(reading);
         self.told_together(&told)
     }
@@ -431,30 +359,5 @@ impl<W: Write> Reporter<W> {
         let unplaced =
             (unplaced > 0).then(|| format!("floods and scans: no room for {}", count(unplaced, "observation")));
         self.repeats.account().into_iter().chain(unfit).chain(unplaced)
-    }
-
-    fn compact(&mut self, finding: &Finding<'_>, more: String) -> io::Result<()> {
-        let paint = self.paint();
-        let with = |text: String| if more.is_empty() { text } else { format!("{text}  {more}") };
-        let out = &mut self.out;
-        let Some(told) = self.memory.told(finding) else {
-            compact::line(out, paint, finding, &more)?;
-            if finding.matters() {
-                self.memory.tell(finding);
-                explain::block(out, paint, finding)?;
-            }
-            return Ok(());
-        };
-        if finding.confirms() && finding.kind != told.kind {
-            let sure = if finding.confidence == Confidence::Proven { "proven" } else { "confirmed" };
-            let upgraded = format!("upgraded to {sure}: {} of {}", told.kind.id(), told.reference);
-            return compact::line(out, paint, finding, &with(upgraded));
-        }
-        if finding.matters() && finding.severity > told.severity {
-            compact::line(out, paint, finding, &with(format!("worse than {}", told.reference)))?;
-            self.memory.tell(finding);
-            return explain::block(out, paint, finding);
-        }
-        compact::line(out, paint, finding, &with(format!("see {}", told.reference)))
     }
 }

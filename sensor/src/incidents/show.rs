@@ -50,7 +50,7 @@ pub(super) fn run(options: &cli::Show, from: &cli::From) -> Result<(), Failure> 
     let output = if from.json { Output::Json } else { Output::Compact };
     let style = Style { output, min_severity: Severity::Info, color: paint.on, analysis: false, dedup: false };
     let mut reporter = Reporter::new(&mut out, style, WallClock::epoch());
-    shown.iter().filter_map(finding).try_for_each(|finding| reporter.finding(&finding))?;
+    shown.iter().filter_map(finding).try_for_each(|finding| reporter.print(&finding))?;
     drop(reporter);
     if let Some(packets) = &mut packets {
         findings.iter().filter_map(finding).for_each(|finding| packets.finding(&finding));

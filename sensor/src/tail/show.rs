@@ -159,7 +159,7 @@ impl Telling<'_> {
             Message::Record(saved) => {
                 let record = saved.record();
                 self.reporter.set_clock(clock(record.last, saved.wall));
-                self.reporter.record(&record, Place { interface: saved.interface.as_deref(), ..Place::default() })
+                self.reporter.relay_record(&record, Place { interface: saved.interface.as_deref(), ..Place::default() })
             }
             Message::Incident(view) => self.reporter.incident(view),
             _ => Ok(()),

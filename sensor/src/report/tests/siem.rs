@@ -19,7 +19,7 @@ impl Scene {
         let record = Record::of(flow, extra, Ending::Rst, 0, START + 1900 * MS);
         reporter.record(&record, place).unwrap();
         // Incidents of one connection are not told.
-        for mut view in reporter.correlator.finish().iter().map(correlate::Incident::closed) {
+        for mut view in reporter.correlator.finish().iter().map(crate::correlate::Incident::closed) {
             view.connections = 2;
             reporter.incident(&view).unwrap();
         }
