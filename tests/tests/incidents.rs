@@ -206,3 +206,21 @@ proptest! {
         prop_assert_eq!(there, back);
     }
 }
+
+/// How fast it is, beside what must hold at any speed. `cargo test --release -p tests --test incidents pace -- --nocapture`
+#[test]
+fn pace_of_a_storm_from_one_device() {
+    let mut event = template();
+    let mut correlator = Correlator::default();
+    let n = 100_000;
+    let begun = std::time::Instant::now();
+    for i in 0..n {
+        event.flow_index = i;
+        event.time += 10_000;
+        correlator.add(&Finding::new(&event, WallClock::epoch(), Place::default()));
+    }
+    println!("{:.0} findings a second on one core", f64::from(n) / begun.elapsed().as_secs_f64());
+    let found = correlator.finish();
+    let [incident] = &found[..] else { panic!("{} incidents", found.len()) };
+    assert_eq!((incident.facts.findings, incident.facts.flows()), (u64::from(n), u64::from(n)));
+}
