@@ -10,5 +10,5 @@ mod state;
 pub use conn_state::conn_state;
 pub use extra::{Doubt, Extra, Half, Said};
 pub use key::{Key, LinkId, Side, Words};
-pub use segment::{RECORDED, Segment, TcpFlags, merged};
+pub use segment::{RECORDED, Segment, TcpFlags, merged, recorded};
 pub use state::{Bits, End, Flow, Head, HeadBits, Reset, Tail, Watch};

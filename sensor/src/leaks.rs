@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use sensor_common::{
-    detect::leak::Stray,
+    detect::leak::Escaped,
     event::Event,
     flow::{Extra, Flow},
     table::{Note, WAYS, Worth},
@@ -15,11 +15,11 @@ use sensor_common::{
 use crate::sweep::{AtRest, Slots};
 
 /// So many are looked into in a walk; scans leave more than that.
-pub const MAX_STRAYS: usize = 1024;
+pub const MAX_ESCAPED: usize = 1024;
 
 /// A flow that may have escaped.
 struct Candidate {
-    stray: Stray,
+    escaped: Escaped,
     index: usize,
     flow: Flow,
     extra: Extra,
@@ -29,21 +29,21 @@ struct Candidate {
 #[derive(Default)]
 pub struct Leaks {
     /// By the port at which they found nobody.
-    strays: BTreeMap<u16, Vec<Candidate>>,
+    candidates: BTreeMap<u16, Vec<Candidate>>,
     kept: usize,
     beyond: u64,
 }
 
 impl AtRest for Leaks {
     fn judge(&mut self, index: usize, flow: &Flow, extra: &Extra, _now: u64) {
-        let Some(stray) = Stray::of(flow) else { return };
-        if self.kept == MAX_STRAYS {
+        let Some(escaped) = Escaped::of(flow) else { return };
+        if self.kept == MAX_ESCAPED {
             self.beyond += 1;
             return;
         }
         self.kept += 1;
-        let candidate = Candidate { stray, index, flow: *flow, extra: *extra };
-        self.strays.entry(stray.port()).or_default().push(candidate);
+        let candidate = Candidate { escaped, index, flow: *flow, extra: *extra };
+        self.candidates.entry(escaped.port()).or_default().push(candidate);
     }
 
     fn cut_short(&mut self, index: usize, flow: &Flow, extra: &Extra, now: u64) {
@@ -67,7 +67,7 @@ impl Leaks {
                 }
             }
         }
-        self.strays.clear();
+        self.candidates.clear();
         self.kept = 0;
     }
 
@@ -76,15 +76,15 @@ impl Leaks {
         let head = table.head(slot);
         let ports = [head.key.ports >> 16, head.key.ports & 0xffff].map(|port| port as u16);
         for port in ports {
-            let Some(strays) = self.strays.get_mut(&port) else { continue };
-            if !strays.iter().any(|candidate| candidate.stray.shares(&head).is_some()) {
+            let Some(candidates) = self.candidates.get_mut(&port) else { continue };
+            if !candidates.iter().any(|candidate| candidate.escaped.shares(&head).is_some()) {
                 continue;
             }
             let (flow, _) = table.flow(slot);
-            strays.retain(|Candidate { stray, index, flow: own, extra }| {
-                let silence = stray.belongs(&flow);
+            candidates.retain(|Candidate { escaped, index, flow: own, extra }| {
+                let silence = escaped.belongs(&flow);
                 // Slots are numbered in 32 bits.
-                found.extend(silence.map(|units| stray.event((own, extra), *index as u32, now, &flow, units)));
+                found.extend(silence.map(|units| escaped.event((own, extra), *index as u32, now, &flow, units)));
                 silence.is_none()
             });
         }

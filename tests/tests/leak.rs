@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use sensor::{
     correlate::{Correlator, Subject, Topic},
     host::Host,
-    leaks::{Leaks, MAX_STRAYS},
+    leaks::{Leaks, MAX_ESCAPED},
     report::{Finding, Output, Place, Reporter, Style, WallClock},
     sweep::{AtRest as _, Findings, Sweeper},
 };
 use sensor_common::{
     config::Config,
-    detect::{Severity, leak::Stray},
+    detect::{Severity, leak::Escaped},
     engine::Seen,
     event::Event,
     flow::TcpFlags,
@@ -122,7 +122,7 @@ fn another_interface_is_another_place() {
         let hook = Seat::Client.hook(frame.from).expect("both directions");
         host.observe(frame.time, &Slice::new(&frame.bytes, frame.bytes.len()), Seen { ifindex: 2, tag: 0, hook });
     }
-    let strays = host.flows().iter().filter_map(Stray::of).count();
+    let strays = host.flows().iter().filter_map(Escaped::of).count();
     assert_eq!((strays, look(&host).0.len()), (1, 0));
 }
 
@@ -141,14 +141,14 @@ fn look(host: &Host) -> (Vec<Event>, Option<String>) {
 #[test]
 fn a_scan_is_bounded_and_counted() {
     let mut host = Host::new(Config::replay(4095));
-    let n = MAX_STRAYS as u32 + 76;
+    let n = MAX_ESCAPED as u32 + 76;
     for i in 0..n {
         let s = Scenario::v4().port(1_024 + i as u16);
         let s = s.from_client(ACK, |p| p.raw_seq(i * 77_777).raw_ack(i * 99_999));
         let s = s.from_server(RST, |p| p.bare().win(0).raw_seq(i * 99_999).raw_ack(0));
         show(&mut host, &s.frames(), Seat::Server);
     }
-    assert_eq!(host.flows().iter().filter_map(Stray::of).count(), n as usize);
+    assert_eq!(host.flows().iter().filter_map(Escaped::of).count(), n as usize);
     let (found, note) = look(&host);
     assert!(found.is_empty());
     assert_eq!(note.as_deref(), Some("leaks_skipped: 76 rejected segments were not compared with other connections"));

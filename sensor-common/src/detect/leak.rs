@@ -5,12 +5,10 @@
 //! what links them is not a port but the numbers. Two of 32 bits fit a connection's windows by chance once in 10^9 at 64 KiB, in
 //! 20,000 at the widest; and only what one socket address has opened is compared with what it rejects.
 
-use zerocopy::FromZeros;
-
-use super::{Confidence, RstClass, Severity};
+use super::{Confidence, RstClass, Severity, rest};
 use crate::{
-    event::{EVENT_VERSION, Event, Hook},
-    flow::{End, Extra, Flow, Head, HeadBits, Key, RECORDED, Segment, Side, Tail, TcpFlags},
+    event::Event,
+    flow::{End, Extra, Flow, Head, HeadBits, Key, Segment, Side, TcpFlags, recorded},
     kind::Kind,
     seq::SeqNumber,
     time::{Stamp, stamp_nanos},
@@ -28,7 +26,7 @@ const IN_FLIGHT: [u32; 2] = [1 << 16, 1 << 24];
 
 /// What may have escaped: a segment that began a flow midway, and was answered by a reset without a socket.
 #[derive(Clone, Copy, Debug)]
-pub struct Stray {
+pub struct Escaped {
     key: Key,
     /// When its flow began.
     first: u32,
@@ -39,7 +37,7 @@ pub struct Stray {
     answered: Stamp,
 }
 
-impl Stray {
+impl Escaped {
     /// Of a flow ([`crate::record::settled`]), if it is one of those.
     #[must_use]
     pub fn of(flow: &Flow) -> Option<Self> {
@@ -57,9 +55,7 @@ impl Stray {
             let in_time = !segment.time.after(reset.at) && reset.at.since(segment.time) < AT_ONCE;
             in_time && segment.flags.any(TcpFlags::ACK) && !segment.flags.any(TcpFlags::SYN) && segment.ack == reset.seq
         };
-        let segment = *recorded(&flow.ends[from], &flow.tails[from])
-            .filter(answered)
-            .min_by_key(|segment| reset.at.since(segment.time))?;
+        let segment = *spoken(flow, by.other()).filter(answered).min_by_key(|segment| reset.at.since(segment.time))?;
         Some(Self { key: flow.head.key, first: flow.head.first, by, segment, answered: reset.at })
     }
 
@@ -105,45 +101,29 @@ impl Stray {
 
     /// Units since the last segment of a connection before this one.
     fn silence(&self, flow: &Flow) -> u32 {
-        let segments = flow.ends.iter().zip(&flow.tails).flat_map(|(end, tail)| recorded(end, tail));
+        let segments = spoken(flow, Side::A).chain(spoken(flow, Side::B));
         let before = segments.filter(|segment| self.segment.time.after(segment.time));
         before.map(|segment| self.segment.time.since(segment.time)).min().unwrap_or(0)
     }
 
     /// The finding as an event: about the segment that escaped, in its own flow, which lies at `index`, and of whose `service`'s
-    /// connection it is. `silence` as [`Stray::belongs`] has it, `now` the engine's time in nanoseconds.
+    /// connection it is. `silence` as [`Escaped::belongs`] has it, `now` the engine's time in nanoseconds.
     #[must_use]
     pub fn event(&self, (flow, extra): (&Flow, &Extra), index: u32, now: u64, service: &Flow, silence: u32) -> Event {
-        let mut event = Event::new_zeroed();
+        let mut event = rest::event(flow, extra, index, now, (self.by.other(), Kind::UnNatedLeak), &self.segment);
         let Some(side) = self.shares(&service.head) else { return event };
-        let (end, from) = (side.other(), self.by.other());
-        let key = &service.head.key;
+        let (end, key) = (side.other(), &service.head.key);
         let seconds = (stamp_nanos(silence) / 1_000_000_000) as u32;
         event.time = now.saturating_sub(stamp_nanos(Stamp::of(now).since(self.segment.time)));
-        event.segment = self.segment;
-        event.flow_index = index;
         event.expected_seq = service.ends[end as usize].nxt;
-        event.version = EVENT_VERSION;
-        event.kind = Kind::UnNatedLeak as u8;
         event.severity = Severity::Warn as u8;
         event.confidence = Confidence::Likely as u8;
-        event.side = from as u8;
-        event.hook = match flow.head.local() {
-            Some(local) if local == from => Hook::Egress,
-            Some(_) => Hook::Ingress,
-            None => Hook::Observer,
-        } as u8;
-        event.class = u8::MAX;
-        event.tos = flow.ends[from as usize].tos & !End::MARKS;
-        event.mac = flow.ends[from as usize].mac;
         event.detail = [key.addr(end)[3], u32::from(key.port(end)) << 16 | seconds.min(0xffff)];
-        event.flow = *flow;
         // No request was seen of it, but of the connection that it belongs to: so who is client is known.
         event.flow.head.bits.set(HeadBits::HANDSHAKE);
         if self.by == Side::B {
             event.flow.head.bits.set(HeadBits::CLIENT_B);
         }
-        event.extra = *extra;
         event
     }
 }
@@ -154,10 +134,9 @@ fn only_resets(flow: &Flow, side: Side) -> bool {
     reset.n > 0 && flow.ends[side as usize].flags.0 == 0 && reset.class() == RstClass::Stateless as u8
 }
 
-/// A side's recorded segments, in no order, resets left out.
-fn recorded<'a>(end: &End, tail: &'a Tail) -> impl Iterator<Item = &'a Segment> + use<'a> {
-    let known = (end.segments as usize).min(RECORDED);
-    tail.recorder[..known].iter().filter(|segment| !segment.flags.any(TcpFlags::RST))
+/// A side's recorded segments, resets left out.
+fn spoken(flow: &Flow, side: Side) -> impl Iterator<Item = &Segment> {
+    recorded(flow, side).filter(|segment| !segment.flags.any(TcpFlags::RST))
 }
 
 /// What may be on its way to a side: two of its windows.

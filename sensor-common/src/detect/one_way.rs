@@ -1,6 +1,6 @@
 //! Connections of which one direction takes another way: what the sensor says of them is half of the truth.
 
-use crate::flow::{Bits, Flow, RECORDED, Segment, TcpFlags, Watch};
+use crate::flow::{Bits, Flow, Segment, TcpFlags, Watch, recorded};
 
 /// The client's last segment, where its acknowledgments go on and nothing that they acknowledge was ever seen. The beginning must
 /// have been: of a capture that begins midway nothing is known. A filter on the way lets no acknowledgment go on.
@@ -14,11 +14,9 @@ pub fn judge(flow: &Flow) -> Option<Segment> {
     if !begun || !unseen {
         return None;
     }
-    let known = (c.segments as usize).min(RECORDED);
-    let recorded = &flow.tails[client as usize].recorder[..known];
-    let acks = |segment: &&Segment| segment.flags.all(TcpFlags::ACK) && !segment.flags.any(TcpFlags::RST);
-    let mut acknowledging = recorded.iter().filter(acks);
+    let acks = |segment: &&Segment| segment.flags.any(TcpFlags::ACK) && !segment.flags.any(TcpFlags::RST);
+    let mut acknowledging = recorded(flow, client).filter(acks);
     let first = acknowledging.next()?;
-    let last = recorded.iter().min_by_key(|segment| c.last.0.wrapping_sub(segment.time.0))?;
-    acknowledging.any(|segment| segment.ack.0 != first.ack.0).then_some(*last)
+    let goes_on = acknowledging.any(|segment| segment.ack != first.ack);
+    recorded(flow, client).last().copied().filter(|_| goes_on)
 }

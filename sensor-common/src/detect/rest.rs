@@ -25,7 +25,14 @@ pub fn at_rest(flow: &Flow, extra: &Extra, index: u32, now: u64) -> Option<Event
 }
 
 /// A finding about a segment that `side` sent: info, and nothing claimed.
-fn event(flow: &Flow, extra: &Extra, index: u32, now: u64, (side, kind): (Side, Kind), segment: &Segment) -> Event {
+pub(super) fn event(
+    flow: &Flow,
+    extra: &Extra,
+    index: u32,
+    now: u64,
+    (side, kind): (Side, Kind),
+    segment: &Segment,
+) -> Event {
     let own = &flow.ends[side as usize];
     let other = &flow.ends[side.other() as usize];
     let last = if other.segments > 0 && other.last.after(own.last) { other.last } else { own.last };

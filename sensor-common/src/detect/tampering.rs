@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     event::Event,
-    flow::{Bits, End, Flow, RECORDED, Reset, Segment, Side, TcpFlags, Watch},
+    flow::{Bits, End, Flow, Reset, Segment, Side, TcpFlags, Watch, recorded},
     kind::Kind,
     time::Stamp,
 };
@@ -124,8 +124,7 @@ impl<'a> View<'a> {
 
     /// The client's recorded segments.
     fn recorded(&self) -> impl Iterator<Item = &'a Segment> + use<'a> {
-        let known = (self.c.segments as usize).min(RECORDED);
-        self.flow.tails[self.client as usize].recorder[..known].iter()
+        recorded(self.flow, self.client)
     }
 
     fn stage(&self) -> Stage {

@@ -212,11 +212,11 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             return;
         }
         if d.bits.any(Bits::ISN) && d.isn.0 == packet.seq.0 {
-            if passage.stamp.since(d.last) < COPY {
-                return;
-            }
             let counted = flow.head.bits.any(HeadBits::COUNTED);
             let live = !flow.head.watch.any(Watch::EMBRYONIC);
+            if !live && passage.stamp.since(d.last) < COPY {
+                return;
+            }
             if !live {
                 passage.finding.about(packet.segment(passage.stamp));
                 let before = d.segments.wrapping_sub(flow.tails[sender].reset.n as u32);

@@ -99,42 +99,30 @@ impl Segment {
 /// Within a side, stamps tell the order. Between the sides they may tie, since the coarse clock stands still for milliseconds;
 /// then what is acknowledged comes before its acknowledgment.
 pub fn merged(flow: &Flow) -> [Option<(Side, Segment)>; 2 * RECORDED] {
-    let (a, b) = (ordered(flow, Side::A), ordered(flow, Side::B));
+    let (mut a, mut b) = (recorded(flow, Side::A).copied().peekable(), recorded(flow, Side::B).copied().peekable());
     let mut out = [None; 2 * RECORDED];
-    let (mut i, mut j) = (0, 0);
     for slot in &mut out {
-        let next = (a.get(i).copied().flatten(), b.get(j).copied().flatten());
-        let first = match next {
+        let first = match (a.peek(), b.peek()) {
             (None, None) => break,
             (Some(_), None) => Side::A,
             (None, Some(_)) => Side::B,
-            (Some(x), Some(y)) if x.answers(&y) && !y.answers(&x) => Side::B,
-            (Some(x), Some(y)) if y.answers(&x) && !x.answers(&y) => Side::A,
+            (Some(x), Some(y)) if x.answers(y) && !y.answers(x) => Side::B,
+            (Some(x), Some(y)) if y.answers(x) && !x.answers(y) => Side::A,
             // Neither is known to be the earlier one: the nearer order counts, within 36 minutes.
             (Some(x), Some(y)) if x.time.0.wrapping_sub(y.time.0) as i32 > 0 => Side::B,
             _ => Side::A,
         };
-        *slot = match first {
-            Side::A => next.0.map(|segment| (Side::A, segment)),
-            Side::B => next.1.map(|segment| (Side::B, segment)),
-        };
-        match first {
-            Side::A => i += 1,
-            Side::B => j += 1,
-        }
+        let next = if first == Side::A { a.next() } else { b.next() };
+        *slot = next.map(|segment| (first, segment));
     }
     out
 }
 
 /// A side's recorded segments, oldest first.
-fn ordered(flow: &Flow, side: Side) -> [Option<Segment>; RECORDED] {
-    let segments = flow.ends[side as usize].segments as usize;
-    let recorded = segments.min(RECORDED);
-    let mut out = [None; RECORDED];
-    for (i, slot) in out[..recorded].iter_mut().enumerate() {
-        *slot = Some(flow.tails[side as usize].recorder[(segments - recorded + i) % RECORDED]);
-    }
-    out
+pub fn recorded(flow: &Flow, side: Side) -> impl DoubleEndedIterator<Item = &Segment> {
+    let (end, tail) = (&flow.ends[side as usize], &flow.tails[side as usize]);
+    let segments = end.segments as usize;
+    (segments - segments.min(RECORDED)..segments).map(move |i| &tail.recorder[i % RECORDED])
 }
 
 impl Segment {

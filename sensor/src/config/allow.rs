@@ -307,19 +307,7 @@ mod tests {
     #[test]
     fn an_aggregate_is_covered_by_its_source_or_service() {
         let today = Today::now();
-        let sign = |kind, about| Sign {
-            kind,
-            about,
-            severity: Severity::Warn,
-            headline: String::new(),
-            reasons: Vec::new(),
-            ruled_out: Vec::new(),
-            with: Vec::new(),
-            amount: 0,
-            sum: false,
-            peers: Vec::new(),
-            since: None,
-        };
+        let sign = |kind, about| Sign::new(kind, about, Severity::Warn, String::new());
         let covered = |more: &str, sign: &Sign| {
             let text = format!(
                 "[[allow]]\nkind = ['scan-syn', 'ephemeral-exhaustion', 'syn-flood']\nreason = 'x'\nuntil = {}\n{more}",

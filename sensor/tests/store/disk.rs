@@ -22,15 +22,20 @@ fn small_disk(folder: &Path, bytes: u64) -> io::Result<()> {
     call(unsafe { libc::mount(c"tmpfs".as_ptr(), folder.as_ptr(), c"tmpfs".as_ptr(), 0, size.as_ptr().cast()) })
 }
 
-#[test]
-fn a_full_disk_costs_rows_which_are_counted_and_nothing_else() {
+/// Tries something in a folder that is such a disk, on a thread of its own, which alone sees it.
+fn on_small_disk(bytes: u64, test: impl FnOnce(&Path) + Send + 'static) {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().to_owned();
-    let within = move || {
-        if let Err(cause) = small_disk(&path, 2 << 20) {
-            eprintln!("SKIPPED: no mount namespace ({cause})");
-            return;
-        }
+    let within = move || match small_disk(&path, bytes) {
+        Ok(()) => test(&path),
+        Err(cause) => eprintln!("SKIPPED: no mount namespace ({cause})"),
+    };
+    thread::spawn(within).join().expect("no panic");
+}
+
+#[test]
+fn a_full_disk_costs_rows_which_are_counted_and_nothing_else() {
+    on_small_disk(2 << 20, |path| {
         let file = path.join("s.db");
         let writer = Writer::open(&file, Origin::Live("test".into()), TODAY).expect("it opens");
         let manner = Manner { retry: Duration::ZERO, ..Manner::default() };
@@ -56,7 +61,7 @@ fn a_full_disk_costs_rows_which_are_counted_and_nothing_else() {
         let full = keeper.settle();
         assert_eq!((full.lost, full.incidents, full.failing), (kept.lost, 0, true), "an incident is kept for later");
         // Another file had the room, and gives it back.
-        remount(&path, "size=16m", 0);
+        remount(path, "size=16m", 0);
         let again = loop {
             let kept = put(64);
             if !kept.failing {
@@ -73,8 +78,7 @@ fn a_full_disk_costs_rows_which_are_counted_and_nothing_else() {
         let reader = Reader::open(&file).expect("it opens");
         let found = reader.incidents(&Which::default(), 9, |_| true).expect("it reads");
         assert_eq!(found.iter().map(|found| found.id.as_str()).collect::<Vec<_>>(), ["owed"]);
-    };
-    thread::spawn(within).join().expect("no panic");
+    });
 }
 
 /// Mounts it again in another way.
@@ -89,39 +93,25 @@ fn remount(folder: &Path, options: &str, flags: u64) {
 
 #[test]
 fn a_disk_that_is_full_from_the_start_is_named() {
-    let folder = TempDir::new().expect("a folder");
-    let path = folder.path().to_owned();
-    let within = move || {
-        if let Err(cause) = small_disk(&path, 64 << 10) {
-            eprintln!("SKIPPED: no mount namespace ({cause})");
-            return;
-        }
+    on_small_disk(64 << 10, |path| {
         let _ = fs::write(path.join("large"), vec![0; 1 << 20]);
         let error =
             Writer::open(&path.join("s.db"), Origin::Live("test".into()), TODAY).expect_err("no room").to_string();
         assert!(error.contains("s.db cannot be written") && error.contains(": make room"), "{error}");
-    };
-    thread::spawn(within).join().expect("no panic");
+    });
 }
 
 #[test]
 fn what_may_only_be_read_is_read_and_not_written() {
-    let folder = TempDir::new().expect("a folder");
-    let path = folder.path().to_owned();
-    let within = move || {
-        if let Err(cause) = small_disk(&path, 2 << 20) {
-            eprintln!("SKIPPED: no mount namespace ({cause})");
-            return;
-        }
+    on_small_disk(2 << 20, |path| {
         let file = path.join("s.db");
         let mut writer = Writer::open(&file, Origin::Live("test".into()), TODAY).expect("it opens");
         writer.write(&[incident("one", TODAY)], 0, TODAY, &mut Kept::default()).expect("it writes");
         writer.end(0, TODAY).expect("it ends");
-        remount(&path, "", libc::MS_RDONLY);
+        remount(path, "", libc::MS_RDONLY);
         let said = Writer::open(&file, Origin::Live("test".into()), TODAY).expect_err("not to be written").to_string();
         assert!(said.contains("s.db cannot be written (Read-only file system"), "{said}");
         let found = Reader::open(&file).expect("it opens").names(9).expect("it reads");
         assert_eq!(found, ["one"]);
-    };
-    thread::spawn(within).join().expect("no panic");
+    });
 }

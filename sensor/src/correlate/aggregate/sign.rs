@@ -67,7 +67,7 @@ pub struct Sign {
 }
 
 impl Sign {
-    pub(super) fn new(kind: Aggregate, about: About, severity: Severity, headline: String) -> Self {
+    pub(crate) fn new(kind: Aggregate, about: About, severity: Severity, headline: String) -> Self {
         Self {
             kind,
             about,
