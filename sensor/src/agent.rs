@@ -19,7 +19,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sensor_common::counters::{Counter, Cpu};
+use sensor_common::{
+    counters::{Counter, Cpu},
+    detect::Severity,
+};
 use tokio::{runtime::Runtime, sync::oneshot, time};
 
 pub use wanted::{Choice, Wanted};
@@ -289,6 +292,7 @@ impl Agent {
             let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
             let wanted = self.records || keeper.is_some();
             let beside = (board.clone(), own.clone());
+            let wanted = (wanted, kernel.config().rates[Severity::Notice as usize]);
             let (sweep, swept) = Records::start((table, aggregates), wanted, parting, beside).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
