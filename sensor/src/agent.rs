@@ -20,7 +20,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sensor_common::counters::{Counter, Cpu};
+use sensor_common::{
+    counters::{Counter, Cpu},
+    detect::Severity,
+};
 use tokio::{runtime::Runtime, sync::oneshot, time};
 
 pub use wanted::{Choice, Wanted};
@@ -330,6 +333,7 @@ impl Agent {
             let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
             let wanted = self.records || keeper.is_some();
             let beside = (board.clone(), own.clone());
+            let wanted = (wanted, kernel.config().rates[Severity::Notice as usize]);
             let (sweep, swept) =
                 Records::start((table, aggregates), wanted, parting, beside, handover).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();

@@ -319,7 +319,8 @@ impl Sweeper {
 
 /// Flows that lost their slot to another.
 fn evicted(cpu: &Cpu) -> u64 {
-    [Counter::EvictedExpired, Counter::EvictedClosed, Counter::EvictedEmbryonic].map(|c| cpu.get(c)).iter().sum()
+    let all = [Counter::EvictedExpired, Counter::EvictedClosed, Counter::EvictedEmbryonic, Counter::EvictedSilent];
+    all.map(|counter| cpu.get(counter)).iter().sum()
 }
 
 fn sort(records: &mut [Record]) {
