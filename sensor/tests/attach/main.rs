@@ -17,6 +17,7 @@ mod memory;
 mod observe;
 mod output;
 mod own;
+mod pins;
 mod privilege;
 mod prometheus;
 mod seal;
