@@ -13,6 +13,7 @@ mod packages;
 mod privilege;
 mod process;
 mod prometheus;
+mod soak;
 mod steps;
 mod test;
 mod tidy;
@@ -61,6 +62,8 @@ enum Verb {
     },
     /// Measures nanoseconds a packet of the kernel programs and of the engine on the host; needs root
     Bench(bench::Options),
+    /// Has a sensor live through everything at once, for minutes, and measures what it loses and how it grows; needs root
+    Soak(soak::Options),
     /// Makes what an operator installs, in target/dist: static binary, completions, manual pages, Debian package
     Dist {
         /// From a debug build, then installed and tried, as `test` does
@@ -98,6 +101,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Tidy => tidy::tidy(&workspace),
         Verb::Demo { args } => demo::demo(&workspace, &args),
         Verb::Bench(options) => bench::bench(&workspace, &options),
+        Verb::Soak(options) => soak::soak(&workspace, &options),
         Verb::Dist { check: false } => dist::dist(&workspace),
         Verb::Dist { check: true } => dist::check(&workspace),
         Verb::VmTest(options) => vm_test::vm_test(&workspace, &options),
