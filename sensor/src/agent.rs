@@ -8,6 +8,7 @@ mod own;
 mod records;
 mod reload;
 mod rules;
+mod size;
 mod tell;
 mod wanted;
 
@@ -61,8 +62,9 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces::ignores_vlans(&wanted);
     let limits = options.limits;
+    let flows = size::settle(options)?;
     let mut agent = Agent::load(&Options {
-        flows: options.flows,
+        flows,
         ring_bytes: limits.ring_bytes(),
         rate: limits.rate,
         per_connection: limits.per_connection,

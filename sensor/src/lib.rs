@@ -19,6 +19,7 @@ pub mod interrupt;
 pub mod kernel;
 pub mod lab;
 pub mod leaks;
+pub mod memory;
 pub mod observe;
 pub mod replay;
 pub mod report;

@@ -1,0 +1,24 @@
+//! How large the table is: as asked for, or as the machine's memory allows. Told before the memory is taken.
+
+use super::warn;
+use crate::{
+    cli,
+    failure::Failure,
+    memory::{Footprint, Room, possible_cpus},
+};
+
+/// The number of connections to be followed.
+///
+/// # Errors
+///
+/// There is not enough memory.
+pub(super) fn settle(options: &cli::Attach) -> Result<u32, Failure> {
+    let room = Room::read();
+    let flows = options.flows.unwrap_or_else(|| room.flows());
+    // Without /sys nothing can be loaded, and that is told then.
+    let footprint = Footprint::attach(flows, options.limits.ring_bytes(), possible_cpus().unwrap_or(1));
+    footprint.fit(&room).map_err(|error| Failure::Other(Box::new(error)))?;
+    let left = room.left().unwrap_or_default();
+    warn(&format!("memory: {footprint}{left}"));
+    Ok(flows)
+}
