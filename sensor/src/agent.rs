@@ -9,6 +9,7 @@ mod pinned;
 mod records;
 mod reload;
 mod rules;
+mod size;
 mod tell;
 mod wanted;
 
@@ -68,8 +69,9 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let ignore_vlans = interfaces::ignores_vlans(&wanted);
     let limits = options.limits;
     let pins = pinned::open(options)?;
+    let flows = size::settle(options, pins.as_ref())?;
     let load = Options {
-        flows: options.flows,
+        flows,
         ring_bytes: limits.ring_bytes(),
         rate: limits.rate,
         per_connection: limits.per_connection,
