@@ -147,7 +147,8 @@ fn sweep(
             let _ = queue.try_send(Swept::Read(Box::new(reading)));
         }
         let Account { sweeper, found, told, lost, .. } = &account;
-        board.sweep(observe::Swept { found: *found, told: *told, lost: *lost, known: sweeper.known() });
+        let (known, leaks_skipped) = (sweeper.known(), rest.1.skipped());
+        board.sweep(observe::Swept { found: *found, told: *told, lost: *lost, leaks_skipped, known });
         if last {
             return account;
         }
