@@ -5,6 +5,7 @@ mod interfaces;
 mod kept;
 mod names;
 mod own;
+mod pinned;
 mod records;
 mod reload;
 mod rules;
@@ -38,7 +39,9 @@ use crate::{
     enrich::{Cluster, ClusterError, Directory},
     failure::Failure,
     interrupt,
-    kernel::{Attached, Bell, Drain, Drained, Kernel, KernelError, Links, Mode, Options},
+    kernel::{
+        Attached, Backlog, Bell, Drain, Drained, Handover, Kernel, KernelError, Links, Mode, Options, Pins, RingRecords,
+    },
     observe::{Board, Observer, Source},
     report::{PacketFile, Reporter, Style, WallClock},
     seal::{Needs, seal},
@@ -61,7 +64,8 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let both_directions = options.direction == cli::Direction::Both;
     let ignore_vlans = interfaces::ignores_vlans(&wanted);
     let limits = options.limits;
-    let mut agent = Agent::load(&Options {
+    let pins = pinned::open(options)?;
+    let load = Options {
         flows: options.flows,
         ring_bytes: limits.ring_bytes(),
         rate: limits.rate,
@@ -72,7 +76,8 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         gtsm_ports: options.guard.ports()?,
         gtsm_hops: options.guard.hops,
         ..Options::default()
-    })?;
+    };
+    let mut agent = Agent::load_pinned(&load, pins)?;
     agent.records = options.records;
     // Until here a signal ends the process at once: loading a large table takes its time, and leaves nothing behind.
     let (runtime, mut signals) = interrupt::listen()?;
@@ -96,11 +101,12 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     needs.write.extend(store.as_ref().map(|store| store.0.folder()));
     let (mut watched, mut names) = (Vec::new(), Vec::new());
     for attached in agent.attach(wanted, options.mode.into())? {
-        needs.clsact |= attached.is_clsact();
+        needs.clsact |= attached.is_clsact() && options.pin.is_none();
         warn(&format!("watching {attached}"));
         watched.push(attached.to_string());
         names.push(attached.interface);
     }
+    agent.settle(&mut needs)?;
     if let Some(store) = &mut store {
         store.watching(options, &names)?;
     }
@@ -197,6 +203,8 @@ pub struct Agent {
     observer: Option<Observer>,
     /// Who tells names of addresses, if anybody does.
     cluster: Option<Cluster>,
+    /// What the sensor before has left, and a way to see what is left to the next.
+    handover: Option<(Handover, Backlog)>,
     /// Whom it also tells, if anybody may follow.
     tail: Option<tail::Server>,
     board: Arc<Board>,
@@ -209,7 +217,11 @@ impl Agent {
     ///
     /// What the kernel lacks, or refuses.
     pub fn load(options: &Options) -> Result<Self, Failure> {
-        let (mut kernel, records) = (Kernel::load(options)?, options.records);
+        Self::load_pinned(options, None)
+    }
+
+    fn load_pinned(options: &Options, pins: Option<Pins>) -> Result<Self, Failure> {
+        let (mut kernel, records) = (Kernel::load_pinned(options, pins)?, options.records);
         // Before it watches anything, so that it knows of each reset that it sees.
         let own = match kernel.own_resets() {
             Ok(resets) => Some(Own::of(resets)),
@@ -218,9 +230,36 @@ impl Agent {
                 None
             }
         };
-        let (interfaces, bell, rules, reload) = Default::default();
+        let (interfaces, bell, rules, reload, handover) = Default::default();
         let (store, seal, observer, cluster, tail, board) = Default::default();
-        Ok(Self { kernel, own, interfaces, bell, rules, reload, records, store, seal, observer, cluster, tail, board })
+        Ok(Self {
+            kernel,
+            own,
+            interfaces,
+            bell,
+            rules,
+            reload,
+            records,
+            store,
+            seal,
+            observer,
+            cluster,
+            handover,
+            tail,
+            board,
+        })
+    }
+
+    /// With pins: all that is there is attached to, and what a sensor before has left is this one's.
+    fn settle(&mut self, needs: &mut Needs) -> Result<(), Failure> {
+        let Some(handover) = self.kernel.settle()? else { return Ok(()) };
+        if let Some(pins) = self.kernel.pins() {
+            self.board.pin(pinned::began(pins, &handover.before));
+            // Links of interfaces that come later are pinned, too.
+            needs.write.extend(needs.hot_plug.then(|| pins.folder().to_owned()));
+        }
+        self.handover = Some((handover, self.kernel.backlog()?));
+        Ok(())
     }
 
     /// Attaches to interfaces of the calling thread's network namespace; those that come later are attached to while it watches.
@@ -261,9 +300,11 @@ impl Agent {
         let counters = self.kernel.readings(Arc::clone(&table))?;
         let board = Arc::clone(&self.board);
         let (whose, feed) = (Directory::default(), tail::Feed::default());
-        let (sweep, drained, writer, gone, serving) = runtime.block_on(async {
+        let (sweep, drained, backlog, writer, gone, serving) = runtime.block_on(async {
             let parting = Parting::default();
             let (mut drain, records) = Drain::new(self.kernel.events()?, parting.parted()).map_err(Failure::Loop)?;
+            let (handover, backlog) = self.handover.take().unzip();
+            handover.iter().for_each(|handover| drain.after(handover.before.taken));
             #[cfg(feature = "trace")]
             let _tracing = crate::trace::start(self.kernel.ebpf())?;
             let own = self.own.take();
@@ -294,7 +335,8 @@ impl Agent {
             let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
             let wanted = self.records || keeper.is_some();
             let beside = (board.clone(), own.clone());
-            let (sweep, swept) = Records::start((table, aggregates), wanted, parting, beside).map_err(Failure::Loop)?;
+            let (sweep, swept) =
+                Records::start((table, aggregates), wanted, parting, beside, handover).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
             let known = rules.clone();
@@ -322,16 +364,18 @@ impl Agent {
             }
             self.kernel.detach();
             drain.empty();
-            Ok::<_, Failure>((sweep, drain.drained(), writer, gone, serving))
+            Ok::<_, Failure>((sweep, drain.drained(), backlog, writer, gone, serving))
         })?;
         let swept = sweep.end();
-        let counters = self.kernel.counters()?;
-        let mut notes = account(drained, &counters);
+        let look = backlog.map(|backlog| self.kernel.look(&backlog)).transpose()?;
+        let counters = look.map_or_else(|| self.kernel.counters(), |look| Ok(look.cpu))?;
+        let mut notes = account(drained, look.map(|look| look.waiting).unwrap_or_default(), &counters);
         notes.extend(swept(&counters));
         notes.extend(rules.account());
         let reporter = finished(writer, &notes)??;
         reporter.finish(&counters, &notes)?;
         drop(serving);
+        self.kernel.pins().into_iter().for_each(pinned::ends);
         gone.map_or(Ok(()), |interface| Err(KernelError::Gone { interface }.into()))
     }
 
@@ -352,13 +396,23 @@ impl Agent {
 }
 
 /// The agent's own account, line by line; only what is out of the ordinary.
-fn account(drained: Drained, counters: &Cpu) -> Vec<String> {
+fn account(drained: Drained, waiting: RingRecords, counters: &Cpu) -> Vec<String> {
     let (submitted, handed) = (counters.get(Counter::Submitted), counters.get(Counter::RecordsHandedOn));
-    let Drained { received, queued, dropped, undecodable, parted, parted_dropped } = drained;
-    let mut lines = vec![format!(
-        "events: submitted {submitted} = received {received} = told {queued} + dropped {dropped} + undecodable {undecodable}"
-    )];
-    if parted > 0 {
+    let Drained { before, received, queued, dropped, undecodable, parted, parted_dropped } = drained;
+    let own = format!("received {received} = told {queued} + dropped {dropped} + undecodable {undecodable}");
+    let mut lines = vec![if before.events + waiting.events == 0 {
+        format!("events: submitted {submitted} = {own}")
+    } else {
+        let (before, waiting) = (before.events, waiting.events);
+        format!("events: submitted {submitted} = taken before {before} + {own}, and {waiting} wait for the next sensor")
+    }];
+    if before.parted + waiting.parted > 0 {
+        let (before, waiting) = (before.parted, waiting.parted);
+        let own = format!("received {parted}, of which dropped {parted_dropped}");
+        lines.push(format!(
+            "records: handed on {handed} = taken before {before} + {own}, and {waiting} wait for the next sensor"
+        ));
+    } else if parted > 0 {
         lines.push(format!("records: handed on {handed} = received {parted}, of which dropped {parted_dropped}"));
     }
     if dropped > 0 {

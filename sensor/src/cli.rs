@@ -39,6 +39,7 @@ use crate::{
     config::Loaded,
     failure::Failure,
     filter::Filter,
+    kernel::DEFAULT_PINS,
     replay::Net,
     report::{Output, PacketFile, Style},
 };
@@ -59,6 +60,8 @@ pub struct Cli {
 pub enum Verb {
     /// Watch interfaces of this host.
     Attach(Box<Attach>),
+    /// End what `sensor attach --pin` left to go on without it.
+    Detach(Detach),
     /// Read a capture through the same engine.
     Replay(Replay),
     /// Tell what incidents there were: what happened last night.
@@ -108,6 +111,9 @@ pub struct Attach {
     /// What is kept.
     #[command(flatten)]
     pub keep: Keep,
+    /// Outlive this process: pin programs, connections and findings in this folder of a BPF file system, and go on with what an earlier sensor pinned there. Without a folder: /sys/fs/bpf/sensor. `sensor detach` ends it.
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = DEFAULT_PINS)]
+    pub pin: Option<PathBuf>,
     /// Keep CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON after attaching, to attach to interfaces that come later.
     #[arg(long)]
     pub keep_caps: bool,
@@ -132,6 +138,14 @@ pub struct Attach {
     /// What the file says.
     #[arg(skip)]
     pub loaded: Loaded,
+}
+
+/// End what `sensor attach --pin` left to go on without it: detach, and forget the connections. Nothing stays.
+#[derive(Clone, Debug, Args)]
+pub struct Detach {
+    /// Where it is pinned.
+    #[arg(value_name = "DIR", default_value = DEFAULT_PINS)]
+    pub folder: PathBuf,
 }
 
 /// Read a capture through the same engine.

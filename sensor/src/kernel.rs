@@ -11,6 +11,7 @@ mod netdev;
 mod netlink;
 mod nic;
 mod own;
+mod pins;
 mod privilege;
 mod readings;
 mod table;
@@ -43,6 +44,9 @@ pub(crate) use netdev::program_name;
 pub use netdev::{default_interface, interface_index};
 pub(crate) use nic::{Filter, XDP_BASIC, XDP_SEVERAL_BUFFERS, filters, xdp_features};
 pub use own::{OwnResets, Sent};
+pub use pins::{
+    Backlog, DEFAULT_PINS, Handover, Look, PinError, Pins, Records as RingRecords, Rounds, Standing, shown_link,
+};
 pub(crate) use privilege::{capabilities, missing, too_old};
 pub use readings::{MapFacts, Occupied, ProgramFacts, Readings};
 pub use table::{Running, Services, Table};
@@ -111,6 +115,8 @@ pub struct Kernel {
     attached: Vec<attach::Links>,
     /// What the kernel lacks, told with each attachment.
     lacks: Vec<&'static str>,
+    /// Where what is to outlive this lies.
+    pins: Option<Pins>,
 }
 
 const XDP: &str = "sensor_xdp";
@@ -120,6 +126,11 @@ const TC_EGRESS: &str = "sensor_egress";
 impl Kernel {
     /// Loads for a live interface: secret hash keys, the kernel's own clocks, rate limits.
     pub fn load(options: &Options) -> Result<Self, KernelError> {
+        Self::load_pinned(options, None)
+    }
+
+    /// The same, with maps and links that outlive the process: those that are there already are taken over, where they fit.
+    pub fn load_pinned(options: &Options, pins: Option<Pins>) -> Result<Self, KernelError> {
         privilege::check()?;
         privilege::check_version()?;
         privilege::check_cpus()?;
@@ -137,7 +148,7 @@ impl Kernel {
         privilege::raise_memlock();
         let clock = compat::clock_source()?;
         config.clock = clock as u8;
-        let mut kernel = Self::load_with(config, options.ring_bytes)?;
+        let mut kernel = Self::load_object(config, options.ring_bytes, pins)?;
         if clock == ClockSource::Fine {
             kernel.lacks.push(compat::NO_COARSE_CLOCK);
         }
@@ -147,12 +158,23 @@ impl Kernel {
     /// Loads with a given configuration: for tests and benchmarks.
     pub fn load_with(config: Config, ring_bytes: u32) -> Result<Self, KernelError> {
         privilege::raise_memlock();
+        Self::load_object(config, ring_bytes, None)
+    }
+
+    fn load_object(mut config: Config, ring_bytes: u32, mut pins: Option<Pins>) -> Result<Self, KernelError> {
+        let object = object()?;
+        if let Some(pins) = &mut pins {
+            pins.prepare(&object, &mut config, ring_bytes)?;
+        }
         let buckets = config.bucket_mask + 1;
-        let other = privilege::environment(OBJECT_VARIABLE)
-            .map(|path| std::fs::read(&path).map_err(|cause| KernelError::Object { path: path.into(), cause }))
-            .transpose()?;
-        let object = compat::fitting(other.as_deref().unwrap_or(OBJECT));
-        let mut ebpf = EbpfLoader::new()
+        let object = compat::fitting(&object);
+        let mut loader = EbpfLoader::new();
+        if let Some(pins) = &pins {
+            for name in pins::STATE {
+                loader.map_pin_path(name, pins.path(name));
+            }
+        }
+        let mut ebpf = loader
             .override_global("CONFIG", config.as_bytes(), true)
             .map_max_entries("BUCKETS", buckets)
             .map_max_entries("FLOWS", buckets * WAYS as u32)
@@ -178,8 +200,11 @@ impl Kernel {
             let fd = own(tc.fd())?;
             enter(&mut ebpf, "TC_STAGES", stage, &fd)?;
         }
+        if let Some(pins) = &pins {
+            pins.keep_stages(&ebpf)?;
+        }
         let lacks = if matches!(object, Cow::Borrowed(_)) { Vec::new() } else { vec![compat::NO_FRAGS] };
-        Ok(Self { ebpf, config, clsact: false, attached: Vec::new(), lacks })
+        Ok(Self { ebpf, config, clsact: false, attached: Vec::new(), lacks, pins })
     }
 
     /// What the program was told.
@@ -190,24 +215,51 @@ impl Kernel {
     /// Attaches both hooks to an interface, in the best way that it allows, and says which that was.
     pub fn attach(&mut self, interface: &str, mode: Mode) -> Result<Attached, KernelError> {
         let how = attach::How { mode, both_directions: self.config.both_directions != 0, clsact: self.clsact };
-        let (links, mut attached) = attach::attach(&mut self.ebpf, interface, how).map_err(attach::explained)?;
+        let (links, mut attached) =
+            attach::attach(&mut self.ebpf, self.pins.as_mut(), interface, how).map_err(attach::explained)?;
         attached.notes.extend(self.lacks.iter().map(|lack| lack.to_string()));
         self.attached.push(links);
         Ok(attached)
     }
 
+    /// What is pinned, if anything is.
+    pub fn pins(&self) -> Option<&Pins> {
+        self.pins.as_ref()
+    }
+
+    /// Says that all which is to be watched for now is: with pins, what is left of others is let go of, and the rest is ready for
+    /// whoever comes next. What an earlier sensor has left to this one; none without pins.
+    pub fn settle(&mut self) -> Result<Option<Handover>, KernelError> {
+        let Self { ebpf, config, pins, .. } = self;
+        pins.as_mut().map(|pins| pins.settle(ebpf, config, &object()?)).transpose()
+    }
+
     /// Detaches from an interface, also from one that is gone: what was attached to it is held until then.
     pub fn detach_from(&mut self, ifindex: u32) {
+        if let Some(pins) = &mut self.pins {
+            pins.forget(ifindex);
+        }
         for links in self.attached.extract_if(.., |links| links.ifindex == ifindex) {
             attach::detach(&mut self.ebpf, links);
         }
     }
 
-    /// Detaches from all interfaces. What is in the ring stays there.
+    /// Detaches from all interfaces, but for what is pinned. What is in the ring stays there.
     pub fn detach(&mut self) {
+        let stays = self.pins.as_ref().is_some_and(Pins::is_there);
         for links in self.attached.drain(..) {
-            attach::detach(&mut self.ebpf, links);
+            if stays { attach::leave(&mut self.ebpf, links) } else { attach::detach(&mut self.ebpf, links) }
         }
+    }
+
+    /// A way to look into the ring; to be asked for before that is taken.
+    pub fn backlog(&self) -> Result<Backlog, KernelError> {
+        Pins::backlog(&self.ebpf)
+    }
+
+    /// Ring and counters at one moment, while nobody takes anything out.
+    pub fn look(&self, backlog: &Backlog) -> Result<Look, KernelError> {
+        backlog.look(|| self.counters())
     }
 
     /// The ring of events. To be taken once.
@@ -218,8 +270,7 @@ impl Kernel {
 
     /// The counters of all CPUs together.
     pub fn counters(&self) -> Result<Cpu, KernelError> {
-        let map = self.ebpf.map("CPUS").ok_or(KernelError::Missing("CPUS"))?;
-        total(&map.try_into().map_err(KernelError::map)?)
+        counters(&self.ebpf)
     }
 
     /// The flow table, to be read while the program writes it.
@@ -265,6 +316,20 @@ impl Kernel {
     pub fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
+}
+
+/// The object to load: the built-in one, unless the environment names another.
+fn object() -> Result<Cow<'static, [u8]>, KernelError> {
+    let other = privilege::environment(OBJECT_VARIABLE)
+        .map(|path| std::fs::read(&path).map_err(|cause| KernelError::Object { path: path.into(), cause }))
+        .transpose()?;
+    Ok(other.map_or(Cow::Borrowed(OBJECT), Cow::Owned))
+}
+
+/// The counters of a loaded object.
+fn counters(ebpf: &Ebpf) -> Result<Cpu, KernelError> {
+    let map = ebpf.map("CPUS").ok_or(KernelError::Missing("CPUS"))?;
+    total(&map.try_into().map_err(KernelError::map)?)
 }
 
 /// The counters of all CPUs together.

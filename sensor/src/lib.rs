@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod correlate;
 pub mod demo;
+pub mod detach;
 pub mod doctor;
 pub mod enrich;
 pub mod explain;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use sensor::{
-    agent, cli::Verb, config, demo, doctor, explain, failure::Failure, flows, incidents, replay, report::lines_shown,
-    schema, status, tail,
+    agent, cli::Verb, config, demo, detach, doctor, explain, failure::Failure, flows, incidents, replay,
+    report::lines_shown, schema, status, tail,
 };
 
 fn main() -> ExitCode {
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
 fn run(verb: &Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Attach(options) => agent::attach(options).map(|()| ExitCode::SUCCESS),
+        Verb::Detach(options) => detach::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Incidents(options) => incidents::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Flows(options) => flows::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Tail(options) => tail::run(options).map(|()| ExitCode::SUCCESS),

@@ -35,7 +35,7 @@ use crate::{
 };
 
 pub(crate) use board::lock;
-pub use board::{BOUNDS, Board, Swept, Watched};
+pub use board::{BOUNDS, Board, Pinned, Swept, Watched};
 pub use metrics::render;
 pub(crate) use snapshot::nanos;
 pub use snapshot::{Identity, Snapshot};

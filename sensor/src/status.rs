@@ -90,6 +90,7 @@ fn write(out: &mut impl Write, snapshot: &Snapshot, uid: u32) -> io::Result<()> 
     let ready = vec!["ready".to_owned()];
     section(out, "state", if snapshot.trouble.is_empty() { &ready } else { &snapshot.trouble })?;
     section(out, "watching", &watching(snapshot))?;
+    section(out, "pinned", &pinned(snapshot))?;
     section(out, "gave up", &layers(snapshot))?;
     let counter = |id| snapshot.counter(id);
     let traffic = format!(
@@ -166,6 +167,16 @@ fn watching(snapshot: &Snapshot) -> Vec<String> {
         format!("{}: ingress by {}, egress by {}, since {}{notes}", one.interface, one.ingress, one.egress, one.since)
     };
     snapshot.watching.iter().map(line).collect()
+}
+
+/// What outlives the sensor.
+fn pinned(snapshot: &Snapshot) -> Vec<String> {
+    let line = |one: &crate::observe::Pinned| match (&*one.state, &one.reason) {
+        ("adopted", _) => format!("in {}, taken over from the sensor before", one.folder),
+        (_, Some(reason)) => format!("in {}, begun anew: {reason}", one.folder),
+        _ => format!("in {}", one.folder),
+    };
+    snapshot.pinned.iter().map(line).collect()
 }
 
 /// Names from a cluster: how many, and what is wrong.

@@ -155,6 +155,22 @@ impl Sweeper {
         Self { marks, known: Known { before: evicted(cpu), ..Known::default() } }
     }
 
+    /// Goes on after a sweeper that was last round at `then`: what was due at that time has been told and judged.
+    pub fn resume(&mut self, table: &impl Slots, then: u64, now: u64) {
+        let since = now.saturating_sub(then);
+        self.walk(table, now, |this, index, note, coarse| {
+            let (flow, extra) = table.flow(index);
+            let (flow, _) = settled(flow, extra);
+            let mark = this.meet(index, &flow);
+            let idle = quiet(&flow, coarse, now).saturating_sub(since);
+            if idle >= REST {
+                mark.note = note;
+                mark.told = idle >= patience(&flow);
+                mark.due = (if mark.told { NEVER } else { patience(&flow) } / SECOND) as u16;
+            }
+        });
+    }
+
     /// Walks the table once: judges what is at rest, and adds to `ended` the records of what is over, in order of their end.
     pub fn sweep(&mut self, table: &impl Slots, now: u64, rest: &mut impl AtRest, ended: &mut Vec<Record>) {
         let from = ended.len();

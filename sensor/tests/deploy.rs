@@ -11,7 +11,7 @@ use std::{
 
 use sensor::{
     enrich::Standing,
-    observe::{Identity, Snapshot, render},
+    observe::{Identity, Pinned, Snapshot, render},
     report::Written,
     seal::Layers,
     store::Kept,
@@ -33,6 +33,7 @@ fn metrics() -> (BTreeSet<String>, BTreeSet<String>) {
         tail: Some(sensor::tail::Account::default()),
         kept: Some(Kept::default()),
         layers: Some(Layers::default()),
+        pinned: Some(Pinned::default()),
         identities: vec![Identity::default()],
         kubernetes: Some(Standing::default()),
         ..Snapshot::default()

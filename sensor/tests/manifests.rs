@@ -55,6 +55,9 @@ fn helm(tools: &Path, arguments: &[&str]) -> String {
 const ALL: [&str; 6] =
     ["--set", "events=true", "--set", "monitoring.enabled=true", "--set", "interfaces={veth*,cali*,lxc*,eni*}"];
 
+/// What outlives its pod.
+const PINNED: [&str; 2] = ["--set", "pin=true"];
+
 /// The objects by kind and name.
 fn objects(text: &str) -> BTreeMap<String, Value> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
@@ -100,8 +103,11 @@ fn without_comments(text: &str) -> String {
 #[test]
 fn chart_and_manifests_are_the_same() {
     let Some(tools) = tools() else { return };
-    let pairs =
-        [(kustomize(&tools, "base"), helm(&tools, &[])), (kustomize(&tools, "overlays/all"), helm(&tools, &ALL))];
+    let pairs = [
+        (kustomize(&tools, "base"), helm(&tools, &[])),
+        (kustomize(&tools, "overlays/all"), helm(&tools, &ALL)),
+        (kustomize(&tools, "overlays/pinned"), helm(&tools, &PINNED)),
+    ];
     for (manifests, chart) in pairs {
         let (manifests, chart) = (essence(&manifests), essence(&chart));
         assert!(manifests.len() >= 6, "{manifests:?}");
@@ -125,8 +131,10 @@ fn kubernetes_takes_them() {
     let texts = [
         kustomize(&tools, "base"),
         kustomize(&tools, "overlays/all"),
+        kustomize(&tools, "overlays/pinned"),
         helm(&tools, &[]),
         helm(&tools, &ALL),
+        helm(&tools, &PINNED),
         helm(&tools, &["--set", "env[0].name=A,env[0].value=b,podAnnotations.c=d,imagePullSecrets[0].name=e"]),
     ];
     let mut kinds = BTreeSet::new();
@@ -222,6 +230,26 @@ fn rights_are_the_least_that_will_do() {
         assert_eq!(variable("SENSOR_METRICS").is_some(), all);
         assert_eq!(variable("SENSOR_NODE_NAME").unwrap()["valueFrom"]["fieldRef"]["fieldPath"], "spec.nodeName");
     }
+}
+
+/// Of the host's files a pod that is to be outlived sees the BPF file system, and has no right more.
+#[test]
+fn pins_are_all_that_is_seen_of_the_host() {
+    let Some(tools) = tools() else { return };
+    let pod = |text: &str| daemon_set(text)["spec"]["template"]["spec"].clone();
+    let (pinned, base) = (pod(&kustomize(&tools, "overlays/pinned")), pod(&kustomize(&tools, "base")));
+    let host: Vec<&Value> =
+        pinned["volumes"].as_array().unwrap().iter().filter(|one| one["hostPath"].is_object()).collect();
+    assert_eq!(host, [&json!({ "name": "bpf", "hostPath": { "path": "/sys/fs/bpf", "type": "Directory" } })]);
+    let variables = pinned["containers"][0]["env"].as_array().unwrap();
+    assert!(
+        variables.contains(&json!({ "name": "SENSOR_PIN", "value": sensor::kernel::DEFAULT_PINS })),
+        "{variables:?}"
+    );
+    for field in ["securityContext", "resources"] {
+        assert_eq!(pinned["containers"][0][field], base["containers"][0][field]);
+    }
+    assert_eq!(pinned["securityContext"], base["securityContext"]);
 }
 
 /// Settings are those of the real command, and the memory limit is enough for them.

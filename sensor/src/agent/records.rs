@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use super::{aggregates::Aggregates, monotonic, own::Own};
 use crate::{
     correlate::aggregate::Reading,
-    kernel::Table,
+    kernel::{Handover, Table},
     leaks::Leaks,
     observe::{self, Board},
     sweep::{Findings, Slots as _, Sweeper},
@@ -83,19 +83,21 @@ impl Parting {
 }
 
 impl Records {
-    /// Sweeps a table whose counters are still at zero; what it finds arrives in the queue; `wanted` says
+    /// Sweeps a table whose counters are still at zero, or were handed over; what it finds arrives in the queue; `wanted` says
     /// whether anybody is to be told what became of the records.
     pub(super) fn start(
         (table, mut aggregates): (Arc<Table>, Aggregates),
         wanted: bool,
         parting: Parting,
         (board, own): (Arc<Board>, Option<Own>),
+        handover: Option<Handover>,
     ) -> io::Result<(Self, mpsc::Receiver<Swept>)> {
         let (queue, swept) = mpsc::channel(QUEUE);
         let Parting { parted, parting } = parting;
-        let thread = std::thread::Builder::new()
-            .name("sweep".into())
-            .spawn(move || sweep((&table, &mut aggregates), &queue, &parting, wanted, (&board, own.as_ref())))?;
+        let thread = std::thread::Builder::new().name("sweep".into()).spawn(move || {
+            let given = (&*board, own.as_ref(), handover.as_ref());
+            sweep((&table, &mut aggregates), &queue, &parting, wanted, given)
+        })?;
         Ok((Self { parted, thread }, swept))
     }
 
@@ -112,10 +114,11 @@ fn sweep(
     queue: &mpsc::Sender<Swept>,
     parting: &Receiver<Box<Event>>,
     wanted: bool,
-    (board, own): (&Board, Option<&Own>),
+    (board, own, handover): (&Board, Option<&Own>, Option<&Handover>),
 ) -> Account {
+    let before = handover.map(|handover| handover.before.cpu).unwrap_or_default();
     let mut account = Account {
-        sweeper: Sweeper::new(table.buckets(), &Cpu::default()),
+        sweeper: Sweeper::new(table.buckets(), &before),
         wanted,
         found: 0,
         told: 0,
@@ -124,6 +127,11 @@ fn sweep(
         unread: None,
     };
     let (mut rest, mut ended) = ((Findings::default(), Leaks::default()), Vec::new());
+    if let Some(Handover { swept: then @ 1.., .. }) = handover {
+        account.sweeper.resume(table, *then, monotonic());
+        // Strays of before are no news.
+        let _ = aggregates.read(table);
+    }
     loop {
         let last = gather(parting, &mut account, &mut ended);
         if let Some(own) = own {
@@ -149,6 +157,9 @@ fn sweep(
         let Account { sweeper, found, told, lost, .. } = &account;
         let (known, leaks_skipped) = (sweeper.known(), rest.1.skipped());
         board.sweep(observe::Swept { found: *found, told: *told, lost: *lost, leaks_skipped, known });
+        if let Some(handover) = handover {
+            handover.rounds.swept(now);
+        }
         if last {
             return account;
         }

@@ -34,6 +34,7 @@ pub(super) fn write<W: Write + Send + 'static>(
 ) -> io::Result<JoinHandle<io::Result<Reporter<W>>>> {
     // For waiting alone: the thread may block, and does so on stdout.
     let runtime = Builder::new_current_thread().build()?;
+    let begun = monotonic();
     std::thread::Builder::new().name("report".into()).spawn(move || {
         // Dropped with the thread, which tells the drain that nobody writes any more.
         let _failed = failed;
@@ -57,7 +58,8 @@ pub(super) fn write<W: Write + Send + 'static>(
                 let word = own.as_ref().and_then(|own| own.word(&event));
                 names.with(link(&event), |place| rules.tell(&mut reporter, &event, Place { word, ..place }))?;
                 let age = Duration::from_nanos(monotonic().saturating_sub(event.time));
-                board.finding(&event, fresh.then_some(age));
+                // What waited while there was no sensor says nothing of this one's pace.
+                board.finding(&event, (fresh && event.time >= begun).then_some(age));
             }
             if events.is_empty() && swept.is_empty() {
                 reporter.flush()?;

@@ -6,13 +6,14 @@ use aya::{
     Ebpf,
     programs::{
         LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp,
+        links::FdLink,
         tc::{NlOptions, SchedClassifierLinkId, TcAttachOptions, qdisc_add_clsact, qdisc_detach_program},
         xdp::{XdpLinkId, XdpMode},
     },
 };
 
 use super::{
-    KernelError, TC_EGRESS, TC_INGRESS, XDP,
+    KernelError, Pins, TC_EGRESS, TC_INGRESS, XDP,
     error::{chain, errno},
     ioctl, netdev, privilege, program,
 };
@@ -115,6 +116,36 @@ pub(super) struct Links {
     tc: Vec<(&'static str, SchedClassifierLinkId)>,
 }
 
+/// An interface of this namespace.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) interface: &'a str,
+    pub(super) ifindex: u32,
+}
+
+/// One of the two hooks of tc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tc {
+    Ingress,
+    Egress,
+}
+
+impl Tc {
+    pub(super) const fn program(self) -> &'static str {
+        match self {
+            Self::Ingress => TC_INGRESS,
+            Self::Egress => TC_EGRESS,
+        }
+    }
+
+    pub(super) const fn hook(self) -> TcAttachType {
+        match self {
+            Self::Ingress => TcAttachType::Ingress,
+            Self::Egress => TcAttachType::Egress,
+        }
+    }
+}
+
 /// What is asked of an attachment.
 pub(super) struct How {
     pub(super) mode: Mode,
@@ -122,7 +153,12 @@ pub(super) struct How {
     pub(super) clsact: bool,
 }
 
-pub(super) fn attach(ebpf: &mut Ebpf, interface: &str, how: How) -> Result<(Links, Attached), KernelError> {
+pub(super) fn attach(
+    ebpf: &mut Ebpf,
+    mut pins: Option<&mut Pins>,
+    interface: &str,
+    how: How,
+) -> Result<(Links, Attached), KernelError> {
     let How { mode, both_directions, clsact } = how;
     let ifindex = netdev::interface_index(interface)?;
     if !ioctl::is_ethernet(interface) {
@@ -132,7 +168,8 @@ pub(super) fn attach(ebpf: &mut Ebpf, interface: &str, how: How) -> Result<(Link
     let mut links = Links { ifindex, xdp: None, tc: Vec::new() };
     let failed = |notes: &[String]| KernelError::Attach { interface: interface.into(), cause: notes.join("; ") };
 
-    let ingress = match xdp(ebpf, ifindex, mode, &mut notes)? {
+    let place = Place { interface, ifindex };
+    let ingress = match xdp(ebpf, pins.as_deref_mut(), place, mode, &mut notes)? {
         Some((link, ingress)) => {
             links.xdp = Some(link);
             ingress
@@ -142,8 +179,7 @@ pub(super) fn attach(ebpf: &mut Ebpf, interface: &str, how: How) -> Result<(Link
             return Err(KernelError::Mode { interface: interface.into(), mode, cause });
         }
         None => {
-            let Some((link, flavour)) = tc(ebpf, TC_INGRESS, interface, TcAttachType::Ingress, clsact, &mut notes)?
-            else {
+            let Some((link, flavour)) = tc(ebpf, pins.as_deref_mut(), place, Tc::Ingress, clsact, &mut notes)? else {
                 return Err(failed(&notes));
             };
             links.tc.push((TC_INGRESS, link));
@@ -152,7 +188,7 @@ pub(super) fn attach(ebpf: &mut Ebpf, interface: &str, how: How) -> Result<(Link
     };
     let mut egress = Egress::None;
     if !both_directions {
-        match tc(ebpf, TC_EGRESS, interface, TcAttachType::Egress, clsact, &mut notes)? {
+        match tc(ebpf, pins, place, Tc::Egress, clsact, &mut notes)? {
             Some((link, flavour)) => {
                 links.tc.push((TC_EGRESS, link));
                 egress = flavour;
@@ -172,10 +208,21 @@ pub(super) fn attach(ebpf: &mut Ebpf, interface: &str, how: How) -> Result<(Link
 /// Takes an XDP hook, native before generic. `None` if there is none to take; the notes say why.
 fn xdp(
     ebpf: &mut Ebpf,
-    ifindex: u32,
+    mut pins: Option<&mut Pins>,
+    place: Place<'_>,
     mode: Mode,
     notes: &mut Vec<String>,
 ) -> Result<Option<(XdpLinkId, Ingress)>, KernelError> {
+    let ifindex = place.ifindex;
+    let own: &mut Xdp = program(ebpf, XDP)?;
+    if let Some(pins) = pins.as_deref_mut() {
+        match pins.take_xdp(own, place, mode, notes) {
+            Some(taken) => return Ok(Some(taken)),
+            // What is pinned at tc goes on there.
+            None if mode == Mode::Auto && pins.has_tc(place, Tc::Ingress) => return Ok(None),
+            None => {}
+        }
+    }
     let ladder: &[_] = match mode {
         Mode::Auto => &[(XdpMode::Driver, Ingress::XdpNative), (XdpMode::Skb, Ingress::XdpGeneric)],
         Mode::Native => &[(XdpMode::Driver, Ingress::XdpNative)],
@@ -192,7 +239,13 @@ fn xdp(
     let program: &mut Xdp = program(ebpf, XDP)?;
     for &(mode, ingress) in ladder {
         match program.attach_to_if_index(ifindex, mode) {
-            Ok(link) => return Ok(Some((link, ingress))),
+            Ok(link) => {
+                let kept = match pins.as_deref_mut() {
+                    Some(pins) => pins.keep_xdp(program, link, place, ingress, notes),
+                    None => Ok(link),
+                };
+                return kept.map(|link| Some((link, ingress))).map_err(KernelError::program);
+            }
             Err(error) => {
                 let name = if mode == XdpMode::Driver { "native" } else { "generic" };
                 notes.push(format!("{name} XDP refused: {}", reason(&error)));
@@ -205,18 +258,30 @@ fn xdp(
 /// Takes a tc hook, tcx before clsact. `None` if neither is to be had; the notes say why.
 fn tc(
     ebpf: &mut Ebpf,
-    name: &'static str,
-    interface: &str,
-    hook: TcAttachType,
+    mut pins: Option<&mut Pins>,
+    place: Place<'_>,
+    which: Tc,
     clsact: bool,
     notes: &mut Vec<String>,
 ) -> Result<Option<(SchedClassifierLinkId, Egress)>, KernelError> {
+    let (name, hook, interface) = (which.program(), which.hook(), place.interface);
     let program: &mut SchedClassifier = program(ebpf, name)?;
+    if let Some(pins) = pins.as_deref_mut()
+        && let Some(link) = pins.take_tcx(program, place, which, notes)
+    {
+        return Ok(Some((link, Egress::Tcx)));
+    }
     let tcx = if clsact {
         "not wanted".into()
     } else {
         match program.attach_with_options(interface, hook, TcAttachOptions::TcxOrder(LinkOrder::default())) {
-            Ok(link) => return Ok(Some((link, Egress::Tcx))),
+            Ok(link) => {
+                let kept = match pins {
+                    Some(pins) => pins.keep_tcx(program, link, place, which, notes),
+                    None => Ok(link),
+                };
+                return kept.map(|link| Some((link, Egress::Tcx))).map_err(KernelError::program);
+            }
             Err(error) => reason(&error),
         }
     };
@@ -225,7 +290,12 @@ fn tc(
     let _ = qdisc_add_clsact(interface);
     let _ = qdisc_detach_program(interface, hook, name);
     match program.attach_with_options(interface, hook, TcAttachOptions::Netlink(NlOptions::default())) {
-        Ok(link) => Ok(Some((link, Egress::Clsact))),
+        Ok(link) => {
+            if let Some(pins) = pins {
+                pins.keep_clsact(program, place, which, notes);
+            }
+            Ok(Some((link, Egress::Clsact)))
+        }
         Err(error) => {
             notes.push(format!("tcx refused: {tcx}; clsact refused: {}", reason(&error)));
             Ok(None)
@@ -271,6 +341,17 @@ pub(super) fn detach(ebpf: &mut Ebpf, links: Links) {
     for (name, link) in links.tc {
         if let Ok(tc) = program::<SchedClassifier>(ebpf, name) {
             let _ = tc.detach(link);
+        }
+    }
+}
+
+/// Leaves the hooks as they are: links to their pins, without which they end with the process, and filters to their qdisc.
+pub(super) fn leave(ebpf: &mut Ebpf, links: Links) {
+    for (name, link) in links.tc {
+        let link = program::<SchedClassifier>(ebpf, name).ok().and_then(|tc| tc.take_link(link).ok());
+        // A filter would be removed with its handle.
+        if let Some(link) = link.filter(|link| <&FdLink>::try_from(link).is_err()) {
+            std::mem::forget(link);
         }
     }
 }

@@ -10,6 +10,8 @@ use bytes::{Bytes, BytesMut};
 use sensor_common::{detect::Severity, event::Event};
 use tokio::{io::unix::AsyncFd, sync::mpsc, time};
 
+use super::RingRecords;
+
 /// How long a mild event may lie in the ring: the kernel wakes the reader for severe ones only.
 const TIMER: Duration = Duration::from_millis(10);
 
@@ -22,10 +24,12 @@ const QUEUE: usize = 32_768;
 /// Room in the queue that mild events leave to severe ones.
 const RESERVED: usize = QUEUE / 4;
 
-/// What became of the events that the kernel submitted: received = queued + dropped + undecodable. Flows that gave way are
+/// What became of the events that the kernel submitted: submitted = before + received, received = queued + dropped + undecodable. Flows that gave way are
 /// counted apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
+    /// Taken out of the ring by sensors before this one.
+    pub before: RingRecords,
     /// Taken out of the ring.
     pub received: u64,
     /// Handed on.
@@ -74,6 +78,12 @@ impl Drain {
         let (arena, drained, account) = Default::default();
         let drain = Self { ring, arena, queue, parted, drained, account };
         Ok((drain, records))
+    }
+
+    /// Goes on after sensors that have taken these.
+    pub fn after(&mut self, taken: RingRecords) {
+        self.drained.before = taken;
+        self.publish();
     }
 
     /// Drains until the future is dropped.

@@ -12,7 +12,10 @@ use aya::{
     programs::{ProgramError, tc::TcError},
 };
 
-use super::privilege::{environment, locked_memory};
+use super::{
+    PinError,
+    privilege::{environment, locked_memory},
+};
 
 /// A failure to load or attach. Each message names cause and remedy; the verifier's log is shown with `SENSOR_VERIFIER_LOG=1`.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +141,9 @@ pub enum KernelError {
     /// A running sensor's maps are not laid out as this one's.
     #[error("the running sensor's map {0} is not of this version; ask with the binary that runs, or restart it")]
     Foreign(&'static str),
+    /// What is to be pinned cannot be.
+    #[error(transparent)]
+    Pins(#[from] PinError),
     /// There is no randomness.
     #[error("cannot read /dev/urandom: {0}; the flow table must not be guessable, so nothing was loaded")]
     Random(#[source] io::Error),

@@ -39,6 +39,17 @@ pub struct Watched {
     pub notes: Vec<String>,
 }
 
+/// What outlives the agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinned {
+    /// Where.
+    pub folder: String,
+    /// What became of what was there when it started: `new` if nothing was, `adopted`, or `anew` if it did not fit.
+    pub state: String,
+    /// Why it did not.
+    pub reason: Option<String>,
+}
+
 /// What the sweep did.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Swept {
@@ -85,6 +96,7 @@ pub struct Board {
     swept: Mutex<Swept>,
     told: Mutex<Told>,
     kept: Mutex<Option<Arc<Shared>>>,
+    pinned: Mutex<Option<Pinned>>,
 }
 
 /// Interfaces that are gone and still told of.
@@ -180,6 +192,16 @@ impl Board {
     /// What became of what was to be kept.
     pub fn kept(&self) -> Option<Kept> {
         lock(&self.kept).as_ref().map(|shared| shared.kept())
+    }
+
+    /// What is pinned.
+    pub fn pin(&self, pinned: Pinned) {
+        *lock(&self.pinned) = Some(pinned);
+    }
+
+    /// What is pinned, if anything is.
+    pub fn pinned(&self) -> Option<Pinned> {
+        lock(&self.pinned).clone()
     }
 
     /// The interfaces.

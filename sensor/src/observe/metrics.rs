@@ -252,6 +252,10 @@ fn state(text: &mut Text, snapshot: &Snapshot) {
         text.family("sensor_tail_lost", Type::Counter, "What readers of sensor tail lost because they were slow.")
             .add(&[], tail.lost);
     }
+    if let Some(pinned) = &snapshot.pinned {
+        let help = "1 where the sensor outlives its process, by what it found at its start: new, adopted, anew.";
+        text.family("sensor_pinned", Type::Gauge, help).add(&[("state", &pinned.state)], 1);
+    }
     if let Some(layers) = &snapshot.layers {
         let mut family = text.family("sensor_sealed", Type::Gauge, "1 where a layer that gives up rights holds.");
         for (name, layer) in layers.named() {

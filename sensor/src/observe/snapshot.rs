@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Asked, Source,
-    board::{Told, Watched, lock},
+    board::{Pinned, Told, Watched, lock},
     process::Process,
 };
 use crate::{
@@ -55,6 +55,8 @@ pub struct Snapshot {
     pub alive: bool,
     /// What it is attached to.
     pub watching: Vec<Watched>,
+    /// What outlives it; none where nothing is to.
+    pub pinned: Option<Pinned>,
     /// What it has given up; none where it was asked to give up nothing.
     pub layers: Option<Layers>,
     /// The kernel's word on that.
@@ -127,6 +129,8 @@ pub struct Flows {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Events {
+    /// Taken out of the ring by sensors before, whose state was taken over.
+    pub before: u64,
     /// Taken out of the ring.
     pub received: u64,
     /// Handed on to the report.
@@ -137,7 +141,9 @@ pub struct Events {
     pub undecodable: u64,
     /// In the queue at the moment.
     pub waiting: u64,
-    /// Flows that gave way, taken out of the ring for their records.
+    /// Flows that gave way, taken out of the ring for their records by sensors before.
+    pub parted_before: u64,
+    /// The same by this one.
     pub parted: u64,
     /// Those of them that the sweep was too busy to take.
     pub parted_dropped: u64,
@@ -245,11 +251,13 @@ impl Snapshot {
         let occupied = source.readings.occupied();
         let (now, drained) = (SystemTime::now(), account.drained);
         let events = Events {
+            before: drained.before.events,
             received: drained.received,
             queued: drained.queued,
             dropped: drained.dropped,
             undecodable: drained.undecodable,
             waiting: account.waiting,
+            parted_before: drained.before.parted,
             parted: drained.parted,
             parted_dropped: drained.parted_dropped,
         };
@@ -270,6 +278,7 @@ impl Snapshot {
             trouble,
             alive,
             watching,
+            pinned: source.board.pinned(),
             layers: source.layers.clone(),
             kubernetes: source.names.as_ref().map(Directory::standing),
             threads: Threads::now(),
@@ -354,12 +363,18 @@ fn identities(cpu: &Cpu, events: &Events) -> Vec<Identity> {
     let full = cpu.get(Counter::RingFullHigh) + cpu.get(Counter::RingFullLow);
     let held = cpu.get(Counter::HeldBackFlow) + cpu.get(Counter::HeldBackRate);
     let parts = [("submitted", submitted), ("ring full", full), ("held back", held)];
+    // Where nothing was taken over, nobody is told of that.
+    let first = usize::from(events.before + events.parted_before == 0);
     let received = [("queued", events.queued), ("dropped", events.dropped), ("undecodable", events.undecodable)];
     [
         ("matched", cpu.matched_total(), &parts[..]),
-        ("submitted", submitted, &[("received", events.received)]),
+        ("submitted", submitted, &[("taken before", events.before), ("received", events.received)][first..]),
         ("received", events.received, &received),
-        ("records handed on", cpu.get(Counter::RecordsHandedOn), &[("received", events.parted)]),
+        (
+            "records handed on",
+            cpu.get(Counter::RecordsHandedOn),
+            &[("taken before", events.parted_before), ("received", events.parted)][first..],
+        ),
     ]
     .map(|(name, whole, parts)| Identity {
         name: name.into(),

@@ -16,6 +16,7 @@ mod memory;
 mod observe;
 mod output;
 mod own;
+mod pins;
 mod privilege;
 mod prometheus;
 mod seal;
