@@ -116,7 +116,6 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         store.watching(options, &names)?;
     }
     agent.store = store;
-    agent.seal = Some(needs);
     if let Some(cause) = observer.deaf() {
         warn(&format!("sensor status will not find this sensor ({cause})"));
     }
@@ -125,6 +124,8 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     }
     agent.observer = Some(observer);
     agent.tail = listen(options.socket.as_deref())?;
+    needs.remove = agent.tail.as_ref().and_then(tail::Server::folder);
+    agent.seal = Some(needs);
     // Before the agent gives up its rights, as all that opens something.
     let manager = Manager::find();
     manager.ready(&format!("watching {}", watched.join("; ")));
@@ -325,6 +326,10 @@ impl Agent {
                 readings,
                 layers,
                 names: self.cluster.is_some().then(|| whose.clone()),
+                allowed: {
+                    let rules = rules.clone();
+                    Box::new(move || rules.allowed())
+                },
                 started: SystemTime::now(),
                 feed: self.tail.is_some().then(|| feed.clone()),
             };
