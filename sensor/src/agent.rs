@@ -9,6 +9,7 @@ mod pinned;
 mod records;
 mod reload;
 mod rules;
+mod size;
 mod tell;
 mod wanted;
 
@@ -20,7 +21,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sensor_common::counters::{Counter, Cpu};
+use sensor_common::{
+    counters::{Counter, Cpu},
+    detect::Severity,
+};
 use tokio::{runtime::Runtime, sync::oneshot, time};
 
 pub use wanted::{Choice, Wanted};
@@ -65,8 +69,9 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let ignore_vlans = interfaces::ignores_vlans(&wanted);
     let limits = options.limits;
     let pins = pinned::open(options)?;
+    let flows = size::settle(options, pins.as_ref())?;
     let load = Options {
-        flows: options.flows,
+        flows,
         ring_bytes: limits.ring_bytes(),
         rate: limits.rate,
         per_connection: limits.per_connection,
@@ -335,6 +340,7 @@ impl Agent {
             let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
             let wanted = self.records || keeper.is_some();
             let beside = (board.clone(), own.clone());
+            let wanted = (wanted, kernel.config().rates[Severity::Notice as usize]);
             let (sweep, swept) =
                 Records::start((table, aggregates), wanted, parting, beside, handover).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();

@@ -40,6 +40,7 @@ use crate::{
     failure::Failure,
     filter::Filter,
     kernel::DEFAULT_PINS,
+    memory::MOST,
     replay::Net,
     report::{Output, PacketFile, Style},
 };
@@ -96,9 +97,9 @@ pub struct Attach {
     /// `both` for a mirror port, where one hook sees both directions.
     #[arg(long, value_enum, default_value_t = Direction::In)]
     pub direction: Direction,
-    /// Connections followed at a time, 464 bytes each; rounded up to a power of two.
-    #[arg(long, value_name = "N", default_value_t = FLOWS, value_parser = flows())]
-    pub flows: u32,
+    /// Connections followed at a time, 464 bytes each; rounded up to a power of two [default: 131072, fewer where memory is short].
+    #[arg(long, value_name = "N", value_parser = flows())]
+    pub flows: Option<u32>,
     /// How much is told and kept.
     #[command(flatten)]
     pub limits: Limits,
@@ -151,7 +152,7 @@ pub struct Detach {
 /// Read a capture through the same engine.
 #[derive(Clone, Debug, Args)]
 pub struct Replay {
-    /// Capture in pcap or pcapng format; `-` is stdin.
+    /// Capture in pcap or pcapng format, plain or compressed with gzip or zstd; `-` is stdin.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Address or network on the sensor's side, may be repeated. Without it, it is guessed from the first 512 TCP segments, which are waited for.
@@ -161,8 +162,11 @@ pub struct Replay {
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
     pub fail_on: Option<Severity>,
     /// Connections followed at a time, 464 bytes each; rounded up to a power of two.
-    #[arg(long, value_name = "N", default_value_t = FLOWS, value_parser = flows())]
+    #[arg(long, value_name = "N", default_value_t = MOST, value_parser = flows())]
     pub flows: u32,
+    /// Threads that judge, 1 to 64; what is found does not depend on it [default: 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub workers: Option<u8>,
     /// Tell also of each connection that ended: who, how, how much. What the capture's end cuts off ends with it.
     #[arg(long)]
     pub records: bool,
@@ -292,9 +296,6 @@ pub enum Direction {
 
 /// Where metrics are served if no address is named: for this host alone.
 const METRICS: &str = "127.0.0.1:9464";
-
-/// Connections followed at a time, unless told otherwise.
-const FLOWS: u32 = 131_072;
 
 /// What a table can be asked to hold: 7.7 GB at the most.
 fn flows() -> clap::builder::RangedI64ValueParser<u32> {

@@ -14,6 +14,7 @@ mod packages;
 mod privilege;
 mod process;
 mod prometheus;
+mod soak;
 mod steps;
 mod test;
 mod tidy;
@@ -62,6 +63,8 @@ enum Verb {
     },
     /// Measures nanoseconds a packet of the kernel programs and of the engine on the host; needs root
     Bench(bench::Options),
+    /// Has a sensor live through everything at once, for minutes, and measures what it loses and how it grows; needs root
+    Soak(soak::Options),
     /// Makes what an operator installs, in target/dist: static binary, completions, manual pages, Debian package
     Dist {
         /// From a debug build, then installed and tried, as `test` does
@@ -104,6 +107,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Tidy => tidy::tidy(&workspace),
         Verb::Demo { args } => demo::demo(&workspace, &args),
         Verb::Bench(options) => bench::bench(&workspace, &options),
+        Verb::Soak(options) => soak::soak(&workspace, &options),
         Verb::Dist { check: false, target } => dist::dist(&workspace, target),
         Verb::Dist { check: true, target } => dist::check(&workspace, target),
         Verb::Deny => deny::deny(&workspace),

@@ -45,7 +45,12 @@ const COUNTERS: &[Family] = &[
         "sensor_flow_evictions",
         "Flows that gave way to others; expired ones were over.",
         "reason",
-        &[("expired", "evicted_expired"), ("closed", "evicted_closed"), ("embryonic", "evicted_embryonic")],
+        &[
+            ("expired", "evicted_expired"),
+            ("closed", "evicted_closed"),
+            ("embryonic", "evicted_embryonic"),
+            ("silent", "evicted_silent"),
+        ],
     ),
     (
         "sensor_flows_refused",
@@ -159,6 +164,7 @@ fn losses(text: &mut Text, snapshot: &Snapshot) {
         ("sensor_sweep_findings", "Findings of connections at rest.", sweep.found),
         ("sensor_sweep_told", "Findings at rest and records handed on to the report.", sweep.told),
         ("sensor_sweep_lost", "Findings at rest and records dropped, for the report is read too slowly.", sweep.lost),
+        ("sensor_sweep_held_back", "Mild findings at rest that were too many of a kind.", sweep.held),
         (
             "sensor_sweep_leaks_skipped",
             "Rejected segments that were not compared with other connections, for there were too many at a time.",

@@ -159,6 +159,8 @@ pub struct Sweep {
     pub told: u64,
     /// Those dropped.
     pub lost: u64,
+    /// Mild findings that were too many of a kind (`--rate`).
+    pub held: u64,
     /// Records that reached the report.
     pub records: u64,
     /// Flows that left the table before a record was made.
@@ -299,6 +301,7 @@ impl Snapshot {
                 found: swept.found,
                 told: swept.told,
                 lost: swept.lost,
+                held: swept.held,
                 records: told.records,
                 missed: swept.known.missed(&cpu),
                 leaks_skipped: swept.leaks_skipped,
