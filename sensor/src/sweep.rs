@@ -149,6 +149,9 @@ impl Known {
 }
 
 impl Sweeper {
+    /// Bytes that it keeps for each slot of the table.
+    pub const SLOT: usize = size_of::<Mark>();
+
     /// For a table of so many buckets, whose counters are at `cpu`.
     pub fn new(buckets: usize, cpu: &Cpu) -> Self {
         let marks = vec![Mark::default(); buckets * WAYS].into_boxed_slice();

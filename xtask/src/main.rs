@@ -5,6 +5,7 @@
 mod bench;
 mod build_ebpf;
 mod demo;
+mod deny;
 mod disasm;
 mod dist;
 mod kubernetes;
@@ -13,6 +14,7 @@ mod packages;
 mod privilege;
 mod process;
 mod prometheus;
+mod soak;
 mod steps;
 mod test;
 mod tidy;
@@ -61,12 +63,19 @@ enum Verb {
     },
     /// Measures nanoseconds a packet of the kernel programs and of the engine on the host; needs root
     Bench(bench::Options),
+    /// Has a sensor live through everything at once, for minutes, and measures what it loses and how it grows; needs root
+    Soak(soak::Options),
     /// Makes what an operator installs, in target/dist: static binary, completions, manual pages, Debian package
     Dist {
         /// From a debug build, then installed and tried, as `test` does
         #[arg(long)]
         check: bool,
+        /// For another architecture than this machine's; needs Debian's cross compiler, which root gets installed
+        #[arg(long, value_enum, value_name = "ARCH")]
+        target: Option<dist::Arch>,
     },
+    /// Checks licences, sources and advisories of all dependencies, by cargo-deny and deny.toml
+    Deny,
     /// Boots Debian's kernels in qemu and runs there what the kernel matters to
     VmTest(vm_test::Options),
     /// Prints the disassembly of a committed object
@@ -98,8 +107,10 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Tidy => tidy::tidy(&workspace),
         Verb::Demo { args } => demo::demo(&workspace, &args),
         Verb::Bench(options) => bench::bench(&workspace, &options),
-        Verb::Dist { check: false } => dist::dist(&workspace),
-        Verb::Dist { check: true } => dist::check(&workspace),
+        Verb::Soak(options) => soak::soak(&workspace, &options),
+        Verb::Dist { check: false, target } => dist::dist(&workspace, target),
+        Verb::Dist { check: true, target } => dist::check(&workspace, target),
+        Verb::Deny => deny::deny(&workspace),
         Verb::VmTest(options) => vm_test::vm_test(&workspace, &options),
         Verb::Disasm { object } => disasm::disasm(&workspace, &object),
     }

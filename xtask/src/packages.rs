@@ -12,7 +12,7 @@ use crate::process;
 const FOR_TESTS: &[&str] = &["iproute2"];
 
 /// What some tests call; they say so when it is not there.
-pub(crate) const OPTIONAL: &[&str] = &["nftables", "ethtool", "tshark", "nmap"];
+pub(crate) const OPTIONAL: &[&str] = &["nftables", "ethtool", "tshark", "nmap", "libfaketime"];
 
 /// What boots other kernels; without it that is left out.
 pub(crate) const FOR_VM: &[&str] = &["qemu-system-x86"];

@@ -174,7 +174,8 @@ fn sweep(
             let _ = queue.try_send(Swept::Read(Box::new(reading)));
         }
         let Account { sweeper, found, told, lost, held, .. } = &account;
-        board.sweep(observe::Swept { found: *found, told: *told, lost: *lost, held: *held, known: sweeper.known() });
+        let (known, leaks_skipped) = (sweeper.known(), rest.1.skipped());
+        board.sweep(observe::Swept { found: *found, told: *told, lost: *lost, held: *held, leaks_skipped, known });
         if let Some(handover) = handover {
             handover.rounds.swept(now);
         }

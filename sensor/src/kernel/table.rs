@@ -45,6 +45,9 @@ impl<T: Copy> Mapped<T> {
         let start = if start == libc::MAP_FAILED { None } else { NonNull::new(start.cast()) };
         start.map(|start| Self { start, len }).ok_or_else(|| {
             let cause = io::Error::last_os_error();
+            if cause.raw_os_error() == Some(libc::ENOMEM) {
+                return KernelError::Memory;
+            }
             KernelError::Map(format!("{name} cannot be mapped: {cause}"))
         })
     }

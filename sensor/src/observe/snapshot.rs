@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     sync::atomic::Ordering,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -17,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Asked, Source,
     board::{Pinned, Told, Watched, lock},
+    process::Process,
 };
 use crate::{
     enrich::{Directory, Standing},
@@ -69,6 +69,8 @@ pub struct Snapshot {
     pub analysis: BTreeMap<String, u64>,
     /// Findings that reached the report, printed or not.
     pub findings: Vec<Findings>,
+    /// Findings and aggregates that were not told, by the reason that an allow-list gives.
+    pub allowed: BTreeMap<String, u64>,
     /// The flow table.
     pub flows: Flows,
     /// What became of the events that the kernel program submitted.
@@ -163,6 +165,8 @@ pub struct Sweep {
     pub records: u64,
     /// Flows that left the table before a record was made.
     pub missed: u64,
+    /// Rejected segments that were not compared with other connections, as there were too many at a time.
+    pub leaks_skipped: u64,
 }
 
 /// From segment to report.
@@ -236,18 +240,6 @@ pub struct Requests {
     pub refused: u64,
 }
 
-/// The agent's own process.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Process {
-    /// Resident memory.
-    pub resident_bytes: Option<u64>,
-    /// CPU that it used, in seconds.
-    pub cpu_seconds: Option<f64>,
-    /// Files that it has open.
-    pub open_files: Option<u64>,
-}
-
 impl Snapshot {
     /// As of now.
     pub(super) fn of(source: &Source, asked: &Asked) -> Self {
@@ -296,6 +288,7 @@ impl Snapshot {
             matched: matched(&cpu),
             analysis: Rows::IDS.iter().map(|id| String::from(*id)).zip(cpu.analysis).collect(),
             findings: findings(&told),
+            allowed: (source.allowed)(),
             flows: Flows {
                 embryonic: occupied.embryonic,
                 established: occupied.established,
@@ -311,6 +304,7 @@ impl Snapshot {
                 held: swept.held,
                 records: told.records,
                 missed: swept.known.missed(&cpu),
+                leaks_skipped: swept.leaks_skipped,
             },
             written: told.written,
             kept: source.board.kept(),
@@ -392,22 +386,6 @@ fn identities(cpu: &Cpu, events: &Events) -> Vec<Identity> {
         difference: whole.wrapping_sub(parts.iter().map(|(_, part)| part).sum()) as i64,
     })
     .into()
-}
-
-impl Process {
-    fn now() -> Self {
-        let stat = fs::read_to_string("/proc/self/stat").ok();
-        // The second field, the command in brackets, may hold anything; the 14th and 15th are ticks, the 24th is pages.
-        let field = |n: usize| stat.as_deref()?.rsplit_once(") ")?.1.split(' ').nth(n - 3)?.parse::<u64>().ok();
-        // SAFETY: plain library calls that pass no memory.
-        let [ticks, page] = unsafe { [libc::sysconf(libc::_SC_CLK_TCK), libc::sysconf(libc::_SC_PAGESIZE)] };
-        let open = fs::read_dir("/proc/self/fd").ok().map(|files| files.count() as u64);
-        Self {
-            resident_bytes: field(24).map(|pages| pages * page.max(0) as u64),
-            cpu_seconds: field(14).zip(field(15)).map(|(user, system)| (user + system) as f64 / ticks.max(1) as f64),
-            open_files: open,
-        }
-    }
 }
 
 /// Nanoseconds since the epoch.

@@ -47,7 +47,7 @@ fn told(mut running: Running, words: &[&str]) -> String {
 }
 
 /// A socket for whole IPv4 packets, inside a namespace.
-fn raw(netns: &Netns) -> OwnedFd {
+pub(super) fn raw(netns: &Netns) -> OwnedFd {
     let open = || {
         // SAFETY: no memory is passed.
         let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::IPPROTO_RAW) };
@@ -59,7 +59,7 @@ fn raw(netns: &Netns) -> OwnedFd {
 }
 
 /// Asks for a connection in another's name.
-fn spoof(socket: &OwnedFd, n: u32, to: SocketAddr) {
+pub(super) fn spoof(socket: &OwnedFd, n: u32, to: SocketAddr) {
     let IpAddr::V4(address) = to.ip() else { panic!("{to}") };
     let packet = TcpPacket {
         macs: [[0; 6]; 2],
