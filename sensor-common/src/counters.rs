@@ -112,6 +112,8 @@ counters! {
     RecordsHandedOn, "records_handed_on";
     /// The same that found their share of the ring full, or too many before them this second.
     RecordsSkipped, "records_skipped";
+    /// Established flows that had carried no payload, replaced under pressure.
+    EvictedSilent, "evicted_silent";
 }
 
 /// Room for counters.

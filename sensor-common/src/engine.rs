@@ -29,7 +29,7 @@ use crate::{
     wire::{Frame, Packet, parse},
 };
 
-use analysis::second_passed;
+use analysis::{first_payload, second_passed};
 
 /// Where findings go.
 pub trait Ring {
@@ -165,7 +165,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             return Some(self.route(passage));
         }
         passage.stamp = Stamp::of(passage.now).next(d.last);
-        let note = second_passed(passage.stamp, d.last);
+        let note = second_passed(passage.stamp, d.last) || first_payload(d, packet);
         if history::has_news(d, packet) {
             self.chronicle(passage);
         }

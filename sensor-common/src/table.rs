@@ -35,8 +35,17 @@ pub enum Worth {
     Embryonic = 0,
     /// Closed: kept as a tombstone.
     Closed = 1,
+    /// Both sides agree, and neither has sent payload: whoever can be answered makes these.
+    Silent = 2,
     /// Both sides agree.
-    Established = 2,
+    Established = 3,
+}
+
+impl Worth {
+    /// Whether both sides agree, and neither has closed.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Silent | Self::Established)
+    }
 }
 
 /// A slot's note: [`Worth`] in the top two bits, the coarse second of its last segment below.
@@ -58,6 +67,7 @@ impl Note {
         match self.0 >> 30 {
             0 => Worth::Embryonic,
             1 => Worth::Closed,
+            2 => Worth::Silent,
             _ => Worth::Established,
         }
     }
@@ -76,7 +86,7 @@ const fn lifetime(worth: Worth) -> u32 {
     match worth {
         Worth::Embryonic => 60,
         Worth::Closed => 240,
-        Worth::Established => 600,
+        Worth::Silent | Worth::Established => 600,
     }
 }
 
@@ -184,10 +194,11 @@ pub enum Inserted {
 }
 
 /// Takes a slot for a newcomer: a free one, else that of the flow worth least. A newcomer is embryonic, and never takes the
-/// slot of a live established flow.
+/// slot of a live established flow that has carried payload.
 ///
-/// Worth, least first: expired; embryonic and idle for 2 s; closed; embryonic. Within each, idle longest. Embryonic flows that
-/// went quiet go before tombstones because a flood makes the former for free and cannot make the latter.
+/// Worth, least first: expired; embryonic and idle for 2 s; closed; embryonic; silent. Within each, idle longest. Embryonic flows
+/// that went quiet go before tombstones because a flood makes the former for free and cannot make the latter. Silent ones go last,
+/// but go, or else handshakes alone would fill the table for ten minutes.
 ///
 /// `least` is working memory: the kernel's verifier would follow each order of the slots if the least so far were in a register.
 #[inline(always)]
@@ -207,6 +218,7 @@ pub fn insert<S: Storage>(storage: &mut S, at: Place, now: u32, least: &mut u32)
                 Worth::Embryonic if idle >= 2 => QUIET,
                 Worth::Closed => CLOSED,
                 Worth::Embryonic => EMBRYONIC,
+                Worth::Silent => SILENT,
                 Worth::Established => continue,
             }
         };
@@ -232,6 +244,7 @@ pub fn insert<S: Storage>(storage: &mut S, at: Place, now: u32, least: &mut u32)
         FREE => None,
         EXPIRED => Some(Counter::EvictedExpired),
         CLOSED => Some(Counter::EvictedClosed),
+        SILENT => Some(Counter::EvictedSilent),
         _ => Some(Counter::EvictedEmbryonic),
     };
     Inserted::At(at.bucket * WAYS as u32 + victim as u32, evicted)
@@ -253,6 +266,7 @@ const EXPIRED: u32 = 1;
 const QUIET: u32 = 2;
 const CLOSED: u32 = 3;
 const EMBRYONIC: u32 = 4;
+const SILENT: u32 = 5;
 
 /// Renews a slot's note where it changed: most segments find it as it should be and write nothing.
 #[inline(always)]

@@ -243,6 +243,8 @@ pub fn worth(flow: &Flow) -> Worth {
         Worth::Embryonic
     } else if flow.head.closed != 0 {
         Worth::Closed
+    } else if flow.ends[0].data == 0 && flow.ends[1].data == 0 {
+        Worth::Silent
     } else {
         Worth::Established
     }

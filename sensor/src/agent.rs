@@ -10,6 +10,7 @@ mod pinned;
 mod records;
 mod reload;
 mod rules;
+mod size;
 mod tell;
 mod wanted;
 
@@ -21,6 +22,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use sensor_common::detect::Severity;
 use tokio::{runtime::Runtime, sync::oneshot, time};
 
 pub use wanted::{Choice, Wanted};
@@ -63,8 +65,9 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     let ignore_vlans = interfaces::ignores_vlans(&wanted);
     let limits = options.limits;
     let pins = pinned::open(options)?;
+    let flows = size::settle(options, pins.as_ref())?;
     let load = Options {
-        flows: options.flows,
+        flows,
         ring_bytes: limits.ring_bytes(),
         rate: limits.rate,
         per_connection: limits.per_connection,
@@ -109,7 +112,6 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         store.watching(options, &names)?;
     }
     agent.store = store;
-    agent.seal = Some(needs);
     if let Some(cause) = observer.deaf() {
         warn(&format!("sensor status will not find this sensor ({cause})"));
     }
@@ -118,6 +120,8 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     }
     agent.observer = Some(observer);
     agent.tail = listen(options.socket.as_deref())?;
+    needs.remove = agent.tail.as_ref().and_then(tail::Server::folder);
+    agent.seal = Some(needs);
     // Before the agent gives up its rights, as all that opens something.
     let manager = Manager::find();
     manager.ready(&format!("watching {}", watched.join("; ")));
@@ -318,6 +322,10 @@ impl Agent {
                 readings,
                 layers,
                 names: self.cluster.is_some().then(|| whose.clone()),
+                allowed: {
+                    let rules = rules.clone();
+                    Box::new(move || rules.allowed())
+                },
                 started: SystemTime::now(),
                 feed: self.tail.is_some().then(|| feed.clone()),
             };
@@ -328,6 +336,7 @@ impl Agent {
             let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
             let wanted = self.records || keeper.is_some();
             let beside = (board.clone(), own.clone());
+            let wanted = (wanted, kernel.config().rates[Severity::Notice as usize]);
             let (sweep, swept) =
                 Records::start((table, aggregates), wanted, parting, beside, handover).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();

@@ -1,4 +1,5 @@
-//! Reads captures: pcap and pcapng, from a file or a pipe, one frame at a time and in bounded memory.
+//! Reads captures: pcap and pcapng, plain or compressed with gzip or zstd, from a file or a pipe, one frame at a time and in
+//! bounded memory.
 //!
 //! Whatever the capture's link type, the engine sees Ethernet II: frames of other link types are presented so.
 //! The capture is untrusted. No bytes make the reader panic, and damage never costs the frames before it.
@@ -10,6 +11,7 @@ mod error;
 mod input;
 mod link;
 mod order;
+mod packed;
 mod pcap;
 mod pcapng;
 #[cfg(test)]
@@ -40,10 +42,14 @@ pub struct Frame<'a> {
 
 /// Reads the frames of one capture in their order.
 #[derive(Debug)]
-pub struct Reader<R> {
+pub struct Reader<R: Read> {
     input: Input<R>,
     format: Format,
     presenter: Presenter,
+    /// The frames read last, by their numbers; their bytes lie in the input.
+    ahead: Vec<(u64, Record)>,
+    /// What came behind them.
+    pending: Option<CaptureError>,
     ended: bool,
 }
 
@@ -54,6 +60,7 @@ enum Format {
 }
 
 /// A frame as the capture holds it.
+#[derive(Debug)]
 struct Record {
     time: u64,
     data: Range<usize>,
@@ -79,7 +86,7 @@ impl<R: Read> Reader<R> {
             },
             _ => return Err(CaptureError::not_a_capture(input.unread())),
         };
-        Ok(Self { input, format, presenter: Presenter::default(), ended: false })
+        Ok(Self { input, format, presenter: Presenter::default(), ahead: Vec::new(), pending: None, ended: false })
     }
 
     /// The next frame, or `None` once the capture has ended.
@@ -88,30 +95,74 @@ impl<R: Read> Reader<R> {
     ///
     /// The first error is the last, and `None` follows it. The exception is [`CaptureError::UnsupportedLink`]: it
     /// stands for one frame of one interface, and the next call goes on behind it.
-    #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
-        if self.ended {
-            return Ok(None);
+        Ok(if self.read_ahead(1)? == 0 { None } else { self.frame(0) })
+    }
+
+    /// Reads up to `most` frames, and says how many: as many as are in memory, at least one before the end. Blocks of
+    /// pcapng that hold no packets stay before those that follow. Frames read before are given up.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::next_frame`]; the frames before it are given first.
+    #[inline]
+    pub fn read_ahead(&mut self, most: usize) -> Result<usize, CaptureError> {
+        self.ahead.clear();
+        if let Some(error) = self.pending.take() {
+            return Err(error);
         }
+        while self.ahead.len() < most && !self.ended && (self.ahead.is_empty() || self.is_ready()) {
+            if let Err(error) = self.read_one() {
+                if self.ahead.is_empty() {
+                    return Err(error);
+                }
+                self.pending = Some(error);
+                break;
+            }
+        }
+        Ok(self.ahead.len())
+    }
+
+    #[inline]
+    fn read_one(&mut self) -> Result<(), CaptureError> {
         let record = match &mut self.format {
             Format::Pcap(pcap) => pcap.next(&mut self.input),
             Format::Pcapng(pcapng) => pcapng.next(&mut self.input),
         };
         let Ok(Some(record)) = record else {
             self.ended = true;
-            return record.map(|_| None);
+            return record.map(|_| ());
         };
-        let (number, captured) = (self.input.frames, self.input.bytes(record.data));
+        let number = self.input.frames;
+        if let Link::Other(link) = record.link {
+            return Err(CaptureError::unsupported_link(link, number));
+        }
+        self.ahead.push((number, record));
+        Ok(())
+    }
+
+    #[inline]
+    fn is_ready(&self) -> bool {
+        match &self.format {
+            Format::Pcap(pcap) => pcap.is_ready(&self.input),
+            Format::Pcapng(pcapng) => pcapng.is_ready(&self.input),
+        }
+    }
+
+    /// One of the frames that were read last, by its place among them.
+    #[inline]
+    pub fn frame(&mut self, index: usize) -> Option<Frame<'_>> {
+        let (number, record) = self.ahead.get(index)?;
+        let captured = self.input.bytes(record.data.clone());
         let (bytes, wire_len) = match record.link {
             Link::Ethernet => (captured, record.wire_len),
-            Link::Other(link) => return Err(CaptureError::unsupported_link(link, number)),
             link => self.presenter.present(link, captured, record.wire_len),
         };
-        Ok(Some(Frame { number, time: record.time, bytes, wire_len, interface: record.interface }))
+        Some(Frame { number: *number, time: record.time, bytes, wire_len, interface: record.interface })
     }
 }
 
-impl<R> Reader<R> {
+impl<R: Read> Reader<R> {
     /// The name of an interface of the section being read, if the capture tells it.
     pub fn interface_name(&self, interface: u32) -> Option<&str> {
         match &self.format {

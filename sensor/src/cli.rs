@@ -1,11 +1,16 @@
 //! The command line.
 
+mod config;
+mod doctor;
+mod explain;
+mod flows;
 mod form;
 mod guard;
 mod incidents;
 mod keep;
 mod kubernetes;
 mod limits;
+mod status;
 mod tail;
 mod when;
 
@@ -17,21 +22,27 @@ use clap::{
 };
 use sensor_common::detect::Severity;
 
+pub use config::{Config, ConfigVerb};
+pub use doctor::Doctor;
+pub use explain::Explain;
+pub use flows::Flows;
 pub use form::{Color, Dedup, Listing};
 pub use guard::Guard;
 pub use incidents::{From, Incidents, IncidentsVerb, Show};
 pub use keep::Keep;
 pub use kubernetes::Kubernetes;
 pub use limits::Limits;
+pub use status::Status;
 pub use tail::Tail;
 pub use when::When;
 
 use crate::{
     agent::Wanted,
-    config::{DEFAULT_FILE, Loaded},
+    config::Loaded,
     failure::Failure,
-    filter::{Ends, Filter},
+    filter::Filter,
     kernel::DEFAULT_PINS,
+    memory::MOST,
     replay::Net,
     report::{Output, PacketFile, Style},
 };
@@ -57,7 +68,7 @@ pub enum Verb {
     /// Read a capture through the same engine.
     Replay(Replay),
     /// Tell what incidents there were: what happened last night.
-    Incidents(Incidents),
+    Incidents(Box<Incidents>),
     /// List the connections that a running sensor follows.
     Flows(Flows),
     /// Tell what a running sensor found, and finds.
@@ -88,9 +99,9 @@ pub struct Attach {
     /// `both` for a mirror port, where one hook sees both directions.
     #[arg(long, value_enum, default_value_t = Direction::In)]
     pub direction: Direction,
-    /// Connections followed at a time, 464 bytes each; rounded up to a power of two.
-    #[arg(long, value_name = "N", default_value_t = FLOWS, value_parser = flows())]
-    pub flows: u32,
+    /// Connections followed at a time, 464 bytes each; rounded up to a power of two [default: 131072, fewer where memory is short].
+    #[arg(long, value_name = "N", value_parser = flows())]
+    pub flows: Option<u32>,
     /// How much is told and kept.
     #[command(flatten)]
     pub limits: Limits,
@@ -140,52 +151,10 @@ pub struct Detach {
     pub folder: PathBuf,
 }
 
-/// Say what keeps the sensor from working here, or from working well, and what mends it. Changes nothing.
-///
-/// Exit code 1: the sensor would not work.
-#[derive(Clone, Debug, Args)]
-pub struct Doctor {
-    /// Interface to look at, may be repeated [default: that of the default route].
-    #[arg(short, long = "iface", visible_alias = "interface", value_name = "IFACE")]
-    pub interfaces: Vec<String>,
-    /// Look also at the sensor that runs as this process [default: the one that was started last].
-    #[arg(long, value_name = "PID")]
-    pub pid: Option<u32>,
-    /// One JSON object a line.
-    #[arg(long)]
-    pub json: bool,
-    /// When to colour; `auto` also heeds NO_COLOR.
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
-}
-
-/// Check, show or print a configuration file.
-#[derive(Clone, Debug, Args)]
-pub struct Config {
-    /// What to do with it.
-    #[command(subcommand)]
-    pub verb: ConfigVerb,
-}
-
-/// What to do with a configuration file.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ConfigVerb {
-    /// Say all that is wrong with a file.
-    Check {
-        /// The file.
-        #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
-        file: PathBuf,
-    },
-    /// Print the settings that `sensor attach` would have with the same flags here, and where each comes from.
-    Show(Box<Attach>),
-    /// Print a file with all settings as they are by default.
-    Default,
-}
-
 /// Read a capture through the same engine.
 #[derive(Clone, Debug, Args)]
 pub struct Replay {
-    /// Capture in pcap or pcapng format; `-` is stdin.
+    /// Capture in pcap or pcapng format, plain or compressed with gzip or zstd; `-` is stdin.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Address or network on the sensor's side, may be repeated. Without it, it is guessed from the first 512 TCP segments, which are waited for.
@@ -195,8 +164,11 @@ pub struct Replay {
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
     pub fail_on: Option<Severity>,
     /// Connections followed at a time, 464 bytes each; rounded up to a power of two.
-    #[arg(long, value_name = "N", default_value_t = FLOWS, value_parser = flows())]
+    #[arg(long, value_name = "N", default_value_t = MOST, value_parser = flows())]
     pub flows: u32,
+    /// Threads that judge, 1 to 64; what is found does not depend on it [default: 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub workers: Option<u8>,
     /// Tell also of each connection that ended: who, how, how much. What the capture's end cuts off ends with it.
     #[arg(long)]
     pub records: bool,
@@ -214,57 +186,12 @@ pub struct Replay {
     pub report: Report,
 }
 
-/// List the connections that a running sensor follows, the latest first. Needs root.
-#[derive(Clone, Debug, Args)]
-pub struct Flows {
-    /// Tell of those that end, from now on, instead of those that live.
-    #[arg(long)]
-    pub closed: bool,
-    /// Only those.
-    #[command(flatten)]
-    pub ends: Ends,
-    /// The sensor that runs as this process [default: the one that was started last].
-    #[arg(long, value_name = "PID")]
-    pub pid: Option<u32>,
-    /// Show so many at the most.
-    #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
-    pub limit: usize,
-    /// `compact` is for people, `json` is one object a line.
-    #[arg(short, long, value_enum, default_value_t = Listing::Compact)]
-    pub output: Listing,
-}
-
-/// Say what the sensors of this network namespace are attached to, what they gave up, what they lost. As their user, or root.
-#[derive(Clone, Debug, Args)]
-pub struct Status {
-    /// Only the sensor that runs as this process.
-    #[arg(long, value_name = "PID")]
-    pub pid: Option<u32>,
-    /// `compact` is for people, `json` is one object a sensor, one a line.
-    #[arg(short, long, value_enum, default_value_t = Listing::Compact)]
-    pub output: Listing,
-}
-
 /// Show a forged reset being caught, in a network of its own.
 #[derive(Clone, Debug, Args)]
 pub struct Demo {
     /// How to report.
     #[command(flatten)]
     pub report: Report,
-}
-
-/// Say what an id means: a kind of finding, or a piece of evidence.
-#[derive(Clone, Debug, Args)]
-pub struct Explain {
-    /// The id, as reports print it. Without it, all are listed.
-    #[arg(value_name = "KIND")]
-    pub id: Option<String>,
-    /// `compact` is for people; `json` is one object an id, one a line.
-    #[arg(short, long, value_enum, default_value_t = Listing::Compact)]
-    pub output: Listing,
-    /// When to colour; `auto` also heeds NO_COLOR.
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
 }
 
 /// How to report.
@@ -345,9 +272,6 @@ pub enum Direction {
 
 /// Where metrics are served if no address is named: for this host alone.
 const METRICS: &str = "127.0.0.1:9464";
-
-/// Connections followed at a time, unless told otherwise.
-const FLOWS: u32 = 131_072;
 
 /// What a table can be asked to hold: 7.7 GB at the most.
 fn flows() -> clap::builder::RangedI64ValueParser<u32> {

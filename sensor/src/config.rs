@@ -227,13 +227,13 @@ mod tests {
     fn flags_go_before_the_file_and_the_file_before_defaults() {
         let file = "interface = ['a*', 'b']\nflows = 4_096\nrecords = true\nmin-severity = 'warn'\n";
         let told = attach(file, &[]).unwrap();
-        assert_eq!((told.interfaces.as_slice(), told.flows), (&["a*".to_owned(), "b".to_owned()][..], 4096));
+        assert_eq!((told.interfaces.as_slice(), told.flows), (&["a*".to_owned(), "b".to_owned()][..], Some(4096)));
         assert!(told.records);
         assert_eq!(told.report.min_severity.map(|severity| severity.name()), Some("warn"));
         let told = attach(file, &["-i", "c", "--flows", "128", "--records=false"]).unwrap();
-        assert_eq!((told.interfaces.as_slice(), told.flows, told.records), (&["c".to_owned()][..], 128, false));
+        assert_eq!((told.interfaces.as_slice(), told.flows, told.records), (&["c".to_owned()][..], Some(128), false));
         let told = attach("", &["--records"]).unwrap();
-        assert_eq!((told.interfaces.len(), told.flows, told.records), (0, 131_072, true));
+        assert_eq!((told.interfaces.len(), told.flows, told.records), (0, None, true));
     }
 
     #[test]

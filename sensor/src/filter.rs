@@ -4,6 +4,7 @@
 //! describes is left out.
 
 mod options;
+mod pods;
 mod point;
 mod test;
 
@@ -13,10 +14,12 @@ use sensor_common::{detect::Severity, flow::TcpFlags};
 
 use crate::{
     correlate::View,
+    enrich::Who,
     report::{Finding, flow::Told},
 };
 
 pub use options::{Ends, Filter};
+pub use pods::Pods;
 use test::Test;
 
 /// What is known of something that may be asked for. What is not known of it fits no option.
@@ -32,23 +35,26 @@ pub struct Traits<'a> {
     pub interface: Option<&'a str>,
     /// Of the segment that it is about.
     pub flags: Option<TcpFlags>,
+    /// Whom the ends of connections belonged to, as far as a cluster told.
+    pub who: Vec<[Option<&'a Who>; 2]>,
 }
 
 impl<'a> Traits<'a> {
     /// Those of a finding.
-    pub fn of(finding: &Finding<'a>) -> Self {
+    pub fn of(finding: &'a Finding<'_>) -> Self {
         Self {
             ends: vec![[finding.src(), finding.dst()]],
             kinds: vec![finding.kind.id()],
             severity: Some(finding.severity),
             interface: finding.place.interface,
             flags: Some(finding.event.segment.flags),
+            who: vec![finding.who.both()],
         }
     }
 
     /// Those of a connection's record: it is of no kind, and not severe.
-    pub fn of_record(told: &Told<'a>) -> Self {
-        Self { ends: vec![told.ends()], interface: told.interface(), ..Self::default() }
+    pub fn of_record(told: &'a Told<'_>) -> Self {
+        Self { ends: vec![told.ends()], interface: told.interface(), who: vec![told.who().both()], ..Self::default() }
     }
 
     /// Those of an incident: of its examples, and of the services that it hits.
@@ -70,6 +76,7 @@ impl<'a> Traits<'a> {
             severity: Some(incident.severity),
             interface: incident.about.interface(),
             flags: None,
+            who: incident.kubernetes.iter().map(|who| [Some(who), None]).collect(),
         }
     }
 }
@@ -86,6 +93,11 @@ impl Filter {
     /// Whether it asks for anything.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
+    }
+
+    /// Whether it asks for names that a cluster gives.
+    pub fn asks_a_cluster(&self) -> bool {
+        self.terms.iter().any(|term| matches!(term.test, Test::Pods(_)))
     }
 
     /// The mildest severity that is asked for by name, or as a kind's: whoever asks is to be told. None where neither is.

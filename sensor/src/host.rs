@@ -1,5 +1,10 @@
 //! The engine on the host: the same code as in the kernel, over vectors instead of maps.
 
+mod ahead;
+mod crew;
+mod pages;
+mod part;
+
 use sensor_common::{
     config::Config,
     counters::{Cpu, Local},
@@ -7,13 +12,17 @@ use sensor_common::{
     event::{Event, PARTED},
     flow::{Extra, Flow, Head},
     service::Service,
-    table::{Bucket, Storage, WAYS},
+    table::{Bucket, Storage},
     time::Clock,
     wire::{Packet, Slice},
 };
 use zerocopy::FromZeros;
 
 use crate::sweep::Slots;
+
+pub use crew::{Crew, Told};
+
+use part::Part;
 
 /// The engine with its own table, its findings in a list.
 pub struct Host {
@@ -24,9 +33,7 @@ pub struct Host {
 }
 
 struct Memory {
-    buckets: Box<[Bucket]>,
-    flows: Box<[Flow]>,
-    extras: Box<[Extra]>,
+    table: Part,
     services: Box<[Service]>,
 }
 
@@ -44,14 +51,8 @@ struct Now {
 impl Host {
     /// An engine with an empty table. The memory is taken as it is touched.
     pub fn new(config: Config) -> Self {
-        let buckets = config.bucket_mask as usize + 1;
-        let services = config.service_mask as usize + 1;
-        let memory = Memory {
-            buckets: zeroed(buckets),
-            flows: zeroed(buckets * WAYS),
-            extras: zeroed(buckets * WAYS),
-            services: zeroed(services),
-        };
+        let services = vec![Service::default(); config.service_mask as usize + 1].into_boxed_slice();
+        let memory = Memory { table: Part::new(0, config.bucket_mask + 1), services };
         Self { memory, findings: Findings::default(), local: Local::default(), config }
     }
 
@@ -67,6 +68,14 @@ impl Host {
         let Self { memory, findings, local: Local { cpu, passage }, config } = self;
         Engine { storage: memory, ring: findings, clock: &Now { coarse, fine }, cpu, config }
             .observe(frame, seen, passage);
+    }
+
+    /// Has fetched from memory what the judgement of a frame is likely to need. What is found does not depend on it.
+    #[inline(always)]
+    pub fn expect(&self, frame: &[u8], wire_len: usize, ifindex: u32) {
+        if let Some(at) = ahead::guess(frame, wire_len, ifindex, &self.config) {
+            self.memory.table.expect(at);
+        }
     }
 
     /// Takes the findings since the last call.
@@ -106,12 +115,12 @@ impl Host {
 
     /// The table's flows, used or not.
     pub fn flows(&self) -> &[Flow] {
-        &self.memory.flows
+        self.memory.table.flows()
     }
 
     /// The flows' cold state, used or not.
     pub fn extras(&self) -> &[Extra] {
-        &self.memory.extras
+        self.memory.table.extras()
     }
 
     /// The services, used or not.
@@ -122,36 +131,26 @@ impl Host {
 
 impl Slots for Host {
     fn buckets(&self) -> usize {
-        self.memory.buckets.len()
+        self.memory.table.len()
     }
 
     fn bucket(&self, index: usize) -> Bucket {
-        self.memory.buckets.get(index).copied().unwrap_or_default()
+        self.memory.table.copy_of_bucket(index)
     }
 
     fn flow(&self, index: usize) -> (Flow, Extra) {
-        let (flow, extra) = (self.memory.flows.get(index), self.memory.extras.get(index));
-        (flow.copied().unwrap_or_default(), extra.copied().unwrap_or_default())
+        self.memory.table.copy_of_flow(index)
     }
 
     fn head(&self, index: usize) -> Head {
-        self.memory.flows.get(index).map(|flow| flow.head).unwrap_or_default()
-    }
-}
-
-/// `n` zeroed elements, straight from the allocator.
-fn zeroed<T: FromZeros>(n: usize) -> Box<[T]> {
-    match <[T]>::new_box_zeroed_with_elems(n) {
-        Ok(elements) => elements,
-        // The table's size is checked against the machine before it gets here.
-        Err(zerocopy::AllocError) => std::process::abort(),
+        self.memory.table.copy_of_head(index)
     }
 }
 
 impl Storage for Memory {
     #[inline(always)]
     fn bucket(&mut self, index: u32) -> Option<&mut Bucket> {
-        self.buckets.get_mut(index as usize)
+        self.table.bucket(index)
     }
 
     #[inline(always)]
@@ -170,17 +169,17 @@ impl Storage for Memory {
 
     #[inline(always)]
     fn flow(&mut self, index: u32) -> Option<&mut Flow> {
-        self.flows.get_mut(index as usize)
+        self.table.flow(index)
     }
 
     #[inline(always)]
     fn extra(&mut self, index: u32) -> Option<&mut Extra> {
-        self.extras.get_mut(index as usize)
+        self.table.extra(index)
     }
 
     #[inline(always)]
     fn whole(&mut self, index: u32) -> Option<(&mut Flow, &mut Extra)> {
-        Some((self.flows.get_mut(index as usize)?, self.extras.get_mut(index as usize)?))
+        self.table.whole(index)
     }
 
     #[inline(always)]

@@ -110,12 +110,16 @@ fn view(found: &Found) -> Option<View> {
 
 /// What is asked for, beside time and severity.
 fn wanted(options: &cli::Incidents, view: Option<&View>) -> bool {
-    let Some(view) = view else { return options.device.is_none() && options.service.is_none() };
+    let pods = || options.pod.iter().chain(&options.namespace);
+    let Some(view) = view else {
+        return options.device.is_none() && options.service.is_none() && pods().next().is_none();
+    };
+    let named = pods().all(|pods| view.kubernetes.iter().any(|who| pods.fits(who)));
     let hit = |service| match &view.about {
         About::Service { server, .. } | About::Client { server, .. } if *server == service => true,
         _ => view.services.iter().any(|share| share.server == service),
     };
-    options.device.is_none_or(|device| device.are(&view.about)) && options.service.is_none_or(hit)
+    named && options.device.is_none_or(|device| device.are(&view.about)) && options.service.is_none_or(hit)
 }
 
 fn list(options: &cli::Incidents) -> Result<(), Failure> {

@@ -93,7 +93,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            flows: 131_072,
+            flows: crate::memory::MOST,
             ring_bytes: 4 << 20,
             rate: 200,
             per_connection: 8,

@@ -90,6 +90,11 @@ impl Leaks {
         }
     }
 
+    /// Rejected segments that were not compared, as there were too many at a time.
+    pub const fn skipped(&self) -> u64 {
+        self.beyond
+    }
+
     /// What there is to say of those that were not looked into, if there were any.
     pub fn note(&self) -> Option<String> {
         (self.beyond > 0).then(|| {

@@ -20,6 +20,7 @@ pub mod interrupt;
 pub mod kernel;
 pub mod lab;
 pub mod leaks;
+pub mod memory;
 pub mod observe;
 pub mod replay;
 pub mod report;

@@ -35,6 +35,10 @@ fn run(verb: &Verb) -> Result<ExitCode, Failure> {
         Verb::Doctor(options) => doctor::run(options).map(|well| ExitCode::from(u8::from(!well))),
         Verb::Config(options) => config::run(options).map(|()| ExitCode::SUCCESS),
         Verb::Schema => schema::run().map(|()| ExitCode::SUCCESS),
+        Verb::Replay(options) if options.filter.asks_a_cluster() => {
+            let why = "a capture knows no pods: leave out --pod and --namespace, and ask by address (--ip)";
+            Err(Failure::Other(why.into()))
+        }
         Verb::Replay(options) => {
             let worst = replay::run(options)?.worst();
             let failed = options.fail_on.is_some_and(|limit| worst >= Some(limit));

@@ -6,10 +6,12 @@ mod board;
 mod exposition;
 mod http;
 mod metrics;
+mod process;
 mod snapshot;
 mod socket;
 
 use std::{
+    collections::BTreeMap,
     io,
     net::{SocketAddr, TcpListener},
     sync::{
@@ -57,6 +59,8 @@ pub struct Source {
     pub layers: Option<Layers>,
     /// Names from a cluster, if it asks one.
     pub names: Option<Directory>,
+    /// What an allow-list has kept from being told, by reason.
+    pub allowed: Box<dyn Fn() -> BTreeMap<String, u64> + Send + Sync>,
     /// When the agent began to watch.
     pub started: SystemTime,
     /// Whom others follow, if they may.

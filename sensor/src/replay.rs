@@ -22,7 +22,8 @@ use crate::{
     capture::{CaptureError, Frame, Reader},
     cli,
     failure::Failure,
-    host::Host,
+    host::Told,
+    memory::{self, Footprint, Room},
     observe::{lock, nanos},
     report::{PacketFile, Place, Reporter, Tally, WallClock},
     store::{Keeper, Manner, Origin, Source, Writer},
@@ -30,6 +31,7 @@ use crate::{
 
 mod frames;
 mod guess;
+mod judges;
 mod net;
 mod records;
 
@@ -37,7 +39,11 @@ pub use net::Net;
 
 use frames::Frames;
 use guess::Guess;
+use judges::Judges;
 use records::Records;
+
+/// Frames looked at before the first of them is judged: enough to keep the memory busy, few enough for the nearest cache.
+const AHEAD: usize = 16;
 
 /// Reads the capture and reports on stdout.
 ///
@@ -51,9 +57,22 @@ pub fn run(options: &cli::Replay) -> Result<Tally, Failure> {
     let packets = options.report.packets(Some(&input))?;
     let name = if piped { "stdin".to_owned() } else { file.display().to_string() };
     let reader = Reader::new(input).map_err(|cause| Failure::Capture { file: name.clone(), cause })?;
+    check_room(options)?;
     let replay = Replay::new(options, packets, piped)?;
     let (tally, damage) = replay.read(reader)?;
     damage.map_or(Ok(tally), |cause| Err(Failure::Capture { file: name, cause }))
+}
+
+/// Whether there is memory for the table; said where its size was asked for. The default is the same on every machine, and so
+/// is what is found.
+fn check_room(options: &cli::Replay) -> Result<(), Failure> {
+    let footprint = Footprint::replay(options.flows, u64::from(options.workers.unwrap_or(1)));
+    footprint.fit(&Room::read()).map_err(|error| Failure::Other(Box::new(error)))?;
+    if options.flows != memory::MOST {
+        // Nobody may be listening there.
+        let _ = writeln!(io::stderr(), "sensor: memory: up to {footprint}");
+    }
+    Ok(())
 }
 
 fn open(file: &Path) -> Result<File, Failure> {
@@ -84,9 +103,11 @@ fn keeper(file: &Path, options: &cli::Replay, counted: Counted) -> Result<Keeper
 type Counted = Arc<Mutex<Option<Cpu>>>;
 
 struct Replay {
-    host: Host,
+    judges: Judges,
     frames: Frames,
     local: Vec<Net>,
+    /// The interfaces of frames that are being judged elsewhere, and their names.
+    names: Vec<(u32, Option<String>)>,
     guessed: bool,
     reporter: Reporter<BufWriter<StdoutLock<'static>>>,
     /// Whether somebody may be waiting for each finding.
@@ -111,11 +132,13 @@ impl Replay {
         };
         config.gtsm_ports = options.guard.ports()?;
         config.gtsm_hops = options.guard.hops;
-        let host = Host::new(config);
+        let workers = options.workers.map_or(1, usize::from);
+        let judges = Judges::new(config, workers).map_err(Failure::Loop)?;
         Ok(Self {
-            records: Records::of(&host, options.records || options.db.is_some()),
-            host,
-            frames: Frames::default(),
+            records: Records::of(&judges, options.records || options.db.is_some()),
+            frames: Frames::new(matches!(judges, Judges::Many(_))),
+            judges,
+            names: Vec::new(),
             guessed: false,
             local: options.local.clone(),
             reporter: reporter.with_packets(packets).with_records(options.records).with_filter(options.filter.clone()),
@@ -133,23 +156,18 @@ impl Replay {
             damage = self.guess(&mut reader)?;
         }
         while damage.is_none() {
-            match reader.next_frame() {
-                Ok(Some(frame)) => {
-                    let interface = frame.interface;
-                    self.sweep(frame.time)?;
-                    if self.judge(&frame) {
-                        self.tell(reader.interface_name(interface))?;
-                    }
-                }
-                Ok(None) => break,
+            match reader.read_ahead(AHEAD) {
+                Ok(0) => break,
+                Ok(frames) => self.judge_all(&mut reader, frames)?,
                 Err(error) => damage = self.skip(error),
             }
         }
-        self.records.finish(&self.host, &mut self.reporter)?;
-        let nothing = self.host.cpu().get(Counter::Packets) == 0;
+        self.settle()?;
+        self.records.finish(&self.judges, &mut self.reporter)?;
+        let nothing = self.judges.cpu().get(Counter::Packets) == 0;
         let notes = self.notes();
-        *lock(&self.counted) = Some(*self.host.cpu());
-        let tally = self.reporter.finish(self.host.cpu(), &notes)?;
+        *lock(&self.counted) = Some(*self.judges.cpu());
+        let tally = self.reporter.finish(self.judges.cpu(), &notes)?;
         if let Some((&link, _)) = self.skipped.first_key_value()
             && nothing
             && damage.is_none()
@@ -157,6 +175,34 @@ impl Replay {
             damage = Some(CaptureError::unsupported_link(link, 1));
         }
         Ok((tally, damage))
+    }
+
+    /// Judges the frames that were read last, in their order, once what they need is on its way from memory.
+    fn judge_all(&mut self, reader: &mut Reader<impl Read>, frames: usize) -> io::Result<()> {
+        if let Judges::One(host) = &self.judges {
+            for index in 0..frames {
+                if let Some(frame) = reader.frame(index) {
+                    host.expect(frame.bytes, frame.wire_len as usize, frame.interface);
+                }
+            }
+        }
+        for index in 0..frames {
+            if let Judges::Many(crew) = &self.judges
+                && let Some(Frame { interface, number, .. }) = reader.frame(index)
+            {
+                if crew.oldest().is_some_and(|oldest| number - oldest > frames::WITHIN) {
+                    self.settle()?;
+                }
+                self.name(interface, reader.interface_name(interface))?;
+            }
+            let Some(frame) = reader.frame(index) else { break };
+            // Its bytes are in the reader's memory, and so is the interface's name.
+            let (interface, number) = (frame.interface, frame.number);
+            if self.take(&frame)? {
+                self.tell(reader.interface_name(interface), number)?;
+            }
+        }
+        if self.prompt { self.settle() } else { Ok(()) }
     }
 
     /// Reads ahead until it is clear which side is local, then judges what was read.
@@ -177,43 +223,91 @@ impl Replay {
         self.local.extend(guess.local());
         self.guessed = !self.local.is_empty();
         for frame in guess.frames() {
-            self.sweep(frame.time)?;
-            if self.judge(&frame) {
-                self.tell(reader.interface_name(frame.interface))?;
+            self.name(frame.interface, reader.interface_name(frame.interface))?;
+            if self.take(&frame)? {
+                self.tell(reader.interface_name(frame.interface), frame.number)?;
             }
         }
         Ok(damage)
     }
 
-    /// Tells of the flows that ended before `time`.
+    /// Sweeps where it is time to, and judges a frame, or hands it to those who do. Whether there is anything to tell at once.
     #[inline]
-    fn sweep(&mut self, time: u64) -> io::Result<()> {
-        self.records.until(time, &self.host, &mut self.reporter)
-    }
-
-    /// Judges a frame. Whether there is anything to tell.
-    #[inline]
-    fn judge(&mut self, frame: &Frame<'_>) -> bool {
+    fn take(&mut self, frame: &Frame<'_>) -> io::Result<bool> {
+        if self.records.are_due(frame.time) {
+            self.settle()?;
+            self.records.sweep(&self.judges, &mut self.reporter)?;
+        }
         let seen = Seen { ifindex: frame.interface, tag: 0, hook: net::hook(&self.local, frame.bytes) };
-        self.host.observe(frame.time, &Slice::new(frame.bytes, frame.wire_len as usize), seen);
-        if self.host.has_parted() {
-            self.host.drain_parted().for_each(|event| self.records.part(&event));
+        let crew = match &mut self.judges {
+            Judges::One(host) => {
+                host.observe(frame.time, &Slice::new(frame.bytes, frame.wire_len as usize), seen);
+                if host.has_parted() {
+                    host.drain_parted().for_each(|event| self.records.part(&event));
+                }
+                let segments = host.cpu().get(Counter::Segments);
+                if segments != self.segments {
+                    self.segments = segments;
+                    self.frames.note(frame.number, host.packet());
+                }
+                return Ok(host.has_findings());
+            }
+            Judges::Many(crew) => crew,
+        };
+        if let Some(packet) = crew.push(frame, seen) {
+            self.frames.note(frame.number, packet);
         }
-        let segments = self.host.cpu().get(Counter::Segments);
-        if segments != self.segments {
-            self.segments = segments;
-            self.frames.note(frame.number, self.host.packet());
+        if crew.is_full() {
+            self.turn()?;
         }
-        self.host.has_findings()
+        Ok(false)
     }
 
     #[cold]
-    fn tell(&mut self, interface: Option<&str>) -> io::Result<()> {
-        for event in self.host.drain() {
-            let frame = self.frames.find(&event.segment, event.flow.head.key.ports);
+    fn tell(&mut self, interface: Option<&str>, number: u64) -> io::Result<()> {
+        let Judges::One(host) = &mut self.judges else { return Ok(()) };
+        for event in host.drain() {
+            let frame = self.frames.find(number, &event.segment, event.flow.head.key.ports);
             self.reporter.event(&event, Place { interface, frame: Some(frame), ..Place::default() })?;
         }
         if self.prompt { self.reporter.flush() } else { Ok(()) }
+    }
+
+    /// Remembers an interface's name for those who judge elsewhere. One that has another name now is another: what is still
+    /// being judged comes first.
+    fn name(&mut self, interface: u32, name: Option<&str>) -> io::Result<()> {
+        match self.names.iter().find(|(known, _)| *known == interface) {
+            Some((_, known)) if known.as_deref() == name => return Ok(()),
+            Some(_) => {
+                self.settle()?;
+                self.names.clear();
+            }
+            None => {}
+        }
+        self.names.push((interface, name.map(str::to_owned)));
+        Ok(())
+    }
+
+    /// Takes what several workers have found, and gives them what was gathered.
+    fn turn(&mut self) -> io::Result<()> {
+        let Judges::Many(crew) = &mut self.judges else { return Ok(()) };
+        let (parted, found) = crew.turn()?;
+        parted.iter().for_each(|told| self.records.part(&told.event));
+        let told = !found.is_empty();
+        for Told { number, interface, event } in found {
+            let frame = self.frames.find(number, &event.segment, event.flow.head.key.ports);
+            let name = self.names.iter().find(|(known, _)| *known == interface).and_then(|(_, name)| name.as_deref());
+            self.reporter.event(&event, Place { interface: name, frame: Some(frame), ..Place::default() })?;
+        }
+        if told && self.prompt { self.reporter.flush() } else { Ok(()) }
+    }
+
+    /// Waits until several workers have judged all that they were given, and tells of it.
+    fn settle(&mut self) -> io::Result<()> {
+        while matches!(&self.judges, Judges::Many(crew) if !crew.rests()) {
+            self.turn()?;
+        }
+        Ok(())
     }
 
     /// Goes on behind a frame whose link type is not supported, after a warning for the first of its kind.
@@ -238,7 +332,7 @@ impl Replay {
             .skipped
             .iter()
             .map(|(link, n)| format!("skipped: {n} frames of link type {link}, which is not supported"));
-        let swept = self.records.notes(&self.host);
+        let swept = self.records.notes(&self.judges);
         swept.chain(guess).chain(skipped).collect()
     }
 }

@@ -10,6 +10,7 @@ use std::{
 
 use sensor_common::{counters::Cpu, detect::Severity, event::Event, record::Record};
 
+mod beside;
 mod cast;
 mod compact;
 mod ecs;
@@ -20,6 +21,7 @@ mod finding;
 pub mod flow;
 pub(crate) mod json;
 mod memory;
+mod owner;
 mod paint;
 mod print;
 mod repeats;
@@ -37,6 +39,7 @@ mod word;
 mod wrap;
 mod write;
 
+pub use beside::Beside;
 pub use cast::Cast;
 pub use finding::{Distance, Finding, Mark, Row};
 pub use shown::lines_shown;

@@ -31,6 +31,8 @@ pub struct Needs {
     pub connect: Option<Connect>,
     /// Folders in which it writes files, makes and removes them.
     pub write: Vec<PathBuf>,
+    /// A folder from which it removes what it made, at its end.
+    pub remove: Option<PathBuf>,
 }
 
 /// Connections that are made later.
@@ -113,14 +115,16 @@ pub fn seal(needs: &Needs, works: impl FnOnce() -> bool + Send) -> Sealed {
     let capabilities = capabilities::drop(needs, works);
     let netlink = needs.hot_plug || needs.clsact;
     let (connect, files) = (needs.connect.is_some(), !needs.write.is_empty());
-    let scope = Scope { hot_plug: needs.hot_plug, netlink, connect, files };
     let mut read = needs.read.clone();
     // What the kernel says of this process, and of the CPUs that a map has a part for.
     read.extend(["/proc/self", "/sys/devices/system/cpu"].map(PathBuf::from));
     if needs.hot_plug {
         read.extend(["/proc", "/sys"].map(PathBuf::from));
     }
-    let landlock = landlock::restrict(&read, &needs.write, needs.connect);
+    let landlock = landlock::restrict(&read, &needs.write, needs.remove.as_deref(), needs.connect);
+    // Seccomp cannot tell one folder from another.
+    let remove = needs.remove.is_some() && landlock.enforced;
+    let scope = Scope { hot_plug: needs.hot_plug, netlink, connect, files, remove };
     let seccomp = syscalls::restrict(scope);
     Sealed { layers: Layers { capabilities, no_new_privs, seccomp, landlock }, _own: own }
 }

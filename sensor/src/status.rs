@@ -110,7 +110,8 @@ fn write(out: &mut impl Write, snapshot: &Snapshot, uid: u32) -> io::Result<()> 
         counter("table_full") + counter("insert_races")
     );
     section(out, "table", &[taken])?;
-    section(out, "findings", &[findings(snapshot)])?;
+    let allowed = snapshot.allowed.iter().map(|(reason, n)| format!("{n} allowed and not told: {reason:?}"));
+    section(out, "findings", &[findings(snapshot)].into_iter().chain(allowed).collect::<Vec<_>>())?;
     let mut lost = vec![format!(
         "ring full {} low, {} high; held back {} by flow, {} by rate; dropped {}; at rest {}",
         counter("ring_full_low"),
@@ -123,6 +124,9 @@ fn write(out: &mut impl Write, snapshot: &Snapshot, uid: u32) -> io::Result<()> 
     if sweep.records > 0 {
         let skipped = counter("records_skipped") + events.parted_dropped;
         lost.push(format!("{} records told, {skipped} skipped, {} missed", sweep.records, sweep.missed));
+    }
+    if sweep.leaks_skipped > 0 {
+        lost.push(format!("{} rejected segments not compared with other connections", sweep.leaks_skipped));
     }
     lost.extend(snapshot.written.map(|w| format!("{} findings written to the file, {} not", w.findings, w.lost)));
     lost.extend(snapshot.tail.map(|tail| {

@@ -149,6 +149,9 @@ impl Known {
 }
 
 impl Sweeper {
+    /// Bytes that it keeps for each slot of the table.
+    pub const SLOT: usize = size_of::<Mark>();
+
     /// For a table of so many buckets, whose counters are at `cpu`.
     pub fn new(buckets: usize, cpu: &Cpu) -> Self {
         let marks = vec![Mark::default(); buckets * WAYS].into_boxed_slice();
@@ -319,7 +322,8 @@ impl Sweeper {
 
 /// Flows that lost their slot to another.
 fn evicted(cpu: &Cpu) -> u64 {
-    [Counter::EvictedExpired, Counter::EvictedClosed, Counter::EvictedEmbryonic].map(|c| cpu.get(c)).iter().sum()
+    let all = [Counter::EvictedExpired, Counter::EvictedClosed, Counter::EvictedEmbryonic, Counter::EvictedSilent];
+    all.map(|counter| cpu.get(counter)).iter().sum()
 }
 
 fn sort(records: &mut [Record]) {

@@ -10,7 +10,9 @@ use sensor::{
     report::WallClock,
     sweep::Sweeper,
 };
-use sensor_common::{config::Config, engine::Seen, event::Hook, flow::TcpFlags, seq::SeqNumber, wire::Slice};
+use sensor_common::{
+    config::Config, counters::Counter, engine::Seen, event::Hook, flow::TcpFlags, seq::SeqNumber, wire::Slice,
+};
 
 use crate::scenario::{ACK, FIN_ACK, PSH_ACK, RST_ACK, SYN_ACK};
 
@@ -206,6 +208,11 @@ impl World {
         let mut told = std::mem::take(&mut self.told);
         told.extend(self.aggregates.finish());
         told
+    }
+
+    /// Segments that found no place in the table.
+    pub fn refused(&self) -> u64 {
+        self.host.cpu().get(Counter::TableFull)
     }
 
     /// Things that the detectors remember.

@@ -123,7 +123,7 @@ impl Pair {
 }
 
 /// Keeps the thread on one CPU: per-CPU token buckets are part of what must agree.
-pub(crate) fn pin() {
+pub fn pin() {
     // SAFETY: a CPU set on the stack, and plain system calls on it.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();

@@ -89,6 +89,7 @@ impl Random {
             requests: (0..n).map(|_| self.request(bits)).collect(),
             midway: (0..n / 4).map(|_| midway(self)).collect(),
             settled: (0..n / 4).map(|_| settled(self)).collect(),
+            went_on: 0,
             share: 0.5,
             round: self.below(16) == 0,
         };

@@ -12,7 +12,7 @@ use sensor_common::{
     seq::SeqNumber,
     wire::Slice,
 };
-use tests::scenario::{ACK, FIN_ACK, SYN_ACK, Scenario, Who};
+use tests::scenario::{ACK, FIN_ACK, PSH_ACK, SYN_ACK, Scenario, Who};
 
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_000_000 * SECOND;
@@ -46,7 +46,7 @@ impl Crowd {
             ack: SeqNumber(ack),
             window: 1000,
             options: Vec::new(),
-            payload: Vec::new(),
+            payload: if flags.any(TcpFlags::PSH) { vec![b'x'] } else { Vec::new() },
         }
         .build();
         let hook = if from_client { Hook::Ingress } else { Hook::Egress };
@@ -57,16 +57,23 @@ impl Crowd {
         self.send(client, true, TcpFlags::SYN, 100, 0);
     }
 
-    fn establish(&mut self, client: u32) {
+    /// A handshake, and nothing more.
+    fn greet(&mut self, client: u32) {
         self.syn(client);
         self.send(client, false, SYN_ACK, 500, 101);
         self.send(client, true, ACK, 101, 501);
     }
 
+    /// A connection that has carried payload.
+    fn establish(&mut self, client: u32) {
+        self.greet(client);
+        self.send(client, true, PSH_ACK, 101, 501);
+    }
+
     fn close(&mut self, client: u32) {
-        self.send(client, true, FIN_ACK, 101, 501);
-        self.send(client, false, FIN_ACK, 501, 102);
-        self.send(client, true, ACK, 102, 502);
+        self.send(client, true, FIN_ACK, 102, 501);
+        self.send(client, false, FIN_ACK, 501, 103);
+        self.send(client, true, ACK, 103, 502);
     }
 
     fn find(&self, client: u32) -> Option<&Flow> {
@@ -124,6 +131,27 @@ fn a_full_bucket_of_live_flows_takes_nobody() {
     assert!(crowd.find(8).is_none());
 }
 
+/// Handshakes alone would else fill the table for ten minutes.
+#[test]
+fn what_has_said_nothing_goes_last_but_goes() {
+    let mut crowd = bucket();
+    (0..6).for_each(|client| crowd.establish(client));
+    crowd.greet(6);
+    crowd.now += SECOND;
+    crowd.syn(7);
+    crowd.syn(8);
+    assert_eq!((crowd.count(Counter::EvictedEmbryonic), crowd.count(Counter::EvictedSilent)), (1, 0));
+    assert!(crowd.find(6).is_some() && crowd.find(7).is_none());
+    // Who speaks meanwhile, in the same second, is as good as any.
+    crowd.establish(8);
+    crowd.greet(9);
+    assert_eq!((crowd.count(Counter::EvictedSilent), crowd.count(Counter::TableFull)), (1, 0));
+    assert!(crowd.find(6).is_none() && crowd.find(8).is_some() && crowd.established() == 8);
+    crowd.establish(9);
+    crowd.syn(10);
+    assert_eq!((crowd.count(Counter::EvictedSilent), crowd.count(Counter::TableFull)), (1, 1));
+}
+
 #[test]
 fn quiet_for_ten_minutes_is_free_to_take() {
     let mut crowd = bucket();
@@ -177,7 +205,7 @@ fn reuse_leaves_the_last_numbers_behind() {
     crowd.send(0, true, TcpFlags::SYN, 900_000, 0);
     let flow = crowd.find(0).unwrap();
     assert!(flow.head.bits.any(HeadBits::TOMBSTONE) && !flow.head.bits.any(HeadBits::ESTABLISHED));
-    assert_eq!(flow.head.tomb_nxt, [SeqNumber(102), SeqNumber(502)]);
+    assert_eq!(flow.head.tomb_nxt, [SeqNumber(103), SeqNumber(502)]);
     assert_eq!(crowd.count(Counter::FlowsCreated), 1);
 }
 

@@ -1,30 +1,35 @@
 //! `cargo xtask bench`: what a packet costs in the kernel programs and in the engine on the host, beside programs that do the
 //! least. All of one column is measured in turn, run after run, so that ratios hold where absolute figures drift.
 
+mod column;
+mod count;
+mod cpu;
+mod drain;
+mod duo;
 mod host;
 mod kernel;
+mod limits;
+mod live;
 mod machine;
 mod mapping;
+mod mix;
 #[path = "../../sensor-ebpf/src/bench/recipe.rs"]
 mod recipe;
 mod report;
+mod sensor;
 mod stack;
 mod traffic;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use clap::Args;
-use sensor_common::config::{Config, FIXED_HASH_KEYS};
-use sensor_common::counters::{Counter, Cpu};
-use sensor_common::table::WAYS;
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
 
 use crate::privilege::Privilege;
 use crate::workspace::Workspace;
 use crate::{build_ebpf, process};
-use kernel::{Rig, Sensor, Target};
-use report::{Cell, Column, Report};
-use traffic::Traffic;
+use mix::Mix;
+use report::Report;
 
 /// What to measure, and where to put it.
 #[derive(Args)]
@@ -36,7 +41,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
     /// Put the tables into docs/performance.md
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["only", "quick", "flows", "fine"])]
     write: bool,
     /// Numbers of flows, instead of the usual ones
     #[arg(long, value_name = "N", value_delimiter = ',')]
@@ -44,33 +49,86 @@ pub(crate) struct Options {
     /// Have the sensor take the fine clock for every packet, to see what the coarse one saves
     #[arg(long)]
     fine: bool,
+    /// Only these parts
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Only count instructions and cache lines along the hot paths, which needs neither root nor a quiet machine, and compare them
+    /// with the committed ones; with --write renews those
+    #[arg(long, conflicts_with_all = ["quick", "flows", "fine", "only", "compare"])]
+    count: bool,
 }
 
-/// Slots of the table in the mixes that establish no flows, and entries of the floor's map: full after the first few packets.
-const CHURN: u32 = 65_536;
-
-/// Bytes of the ring, which stays empty: only the share that mild events may fill depends on it.
-const RING: u32 = 1 << 22;
-
-/// What a column's sensor programs are expected to count.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mix {
-    /// Established conversations.
-    Flows(usize),
-    /// Frames that are not TCP.
+/// A part of the benchmark.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Established conversations
+    Flows,
+    /// The same behind a VLAN tag, and in IPv6
+    Headers,
+    /// Connections made and closed
+    Churn,
+    /// One frame in a hundred is a forged reset
+    Forged,
+    /// Frames that are not TCP
     Other,
-    /// Connection requests, each of a new flow.
+    /// A SYN flood
     Flood,
+    /// Two CPUs at once
+    Cpus,
+    /// The engine on the host
+    Host,
+    /// Over veths in namespaces of our own, through the agent, and `sensor replay`
+    Live,
 }
+
+/// Bytes of the ring, which stays empty but for forged resets and connections that gave way.
+const RING: u32 = 1 << 22;
 
 /// How much to measure.
 struct Effort {
     runs: usize,
     packets: u32,
+    /// The sensor takes the fine clock for every packet.
+    fine: bool,
+    cpus: Vec<usize>,
+}
+
+impl Options {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    fn flows(&self) -> Vec<usize> {
+        match (self.flows.as_slice(), self.quick) {
+            ([], true) => vec![1, 1_000, 100_000],
+            ([], false) => vec![1, 1_000, 100_000, 1_000_000],
+            (flows, _) => flows.to_vec(),
+        }
+    }
+
+    fn mixes(&self) -> Vec<Mix> {
+        let flows = self.flows().into_iter().map(|n| (Part::Flows, Mix::Flows(n)));
+        let others = [
+            (Part::Headers, Mix::Vlan),
+            (Part::Headers, Mix::Ipv6),
+            (Part::Churn, Mix::Churn),
+            (Part::Forged, Mix::Struck),
+            (Part::Other, Mix::Other),
+            (Part::Flood, Mix::Flood),
+        ];
+        flows.chain(others).filter(|(part, _)| self.wants(*part)).map(|(_, mix)| mix).collect()
+    }
 }
 
 /// Measures, prints and stores.
 pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
+    let sensor = match std::env::var_os(crate::test::OBJECT_VARIABLE) {
+        Some(path) => PathBuf::from(path),
+        None => workspace.objects().join("sensor.bpf.o"),
+    };
+    if options.count {
+        return count_only(workspace, &sensor, options.write);
+    }
     if Privilege::without_sudo() != Privilege::Root {
         bail!("the benchmark loads programs into the kernel: run it as root");
     }
@@ -78,28 +136,13 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
         return again_in_release(workspace);
     }
     let bench = build_ebpf::bench(workspace)?;
-    let sensor = match std::env::var_os(crate::test::OBJECT_VARIABLE) {
-        Some(path) => PathBuf::from(path),
-        None => workspace.objects().join("sensor.bpf.o"),
-    };
     let old = options.compare.as_deref().map(Report::read).transpose()?;
-    kernel::pin()?;
-    let effort =
-        if options.quick { Effort { runs: 3, packets: 300_000 } } else { Effort { runs: 5, packets: 2_000_000 } };
-    let flows = match (options.flows.as_slice(), options.quick) {
-        ([], true) => vec![1, 1_000, 100_000],
-        ([], false) => vec![1, 1_000, 100_000, 1_000_000],
-        (flows, _) => flows.to_vec(),
-    };
+    let (runs, packets) = if options.quick { (3, 300_000) } else { (5, 2_000_000) };
+    let effort = Effort { runs, packets, fine: options.fine, cpus: cpu::allowed()? };
+    cpu::pin(*effort.cpus.first().context("no CPU to run on")?)?;
     let mut report = Report::new(effort.packets, effort.runs);
-    for mix in flows.iter().map(|n| Mix::Flows(*n)).chain([Mix::Other, Mix::Flood]) {
-        eprintln!("{}", mix.title());
-        report.columns.push(measure(&bench, &sensor, mix, &effort, options.fine, &mut report.programs)?);
-    }
-    for n in flows {
-        eprintln!("host engine, {n} flows");
-        report.host.push(host::measure(n, &config(n, false), effort.runs, effort.packets as usize / 2)?);
-    }
+    report.counts = count::paths(&sensor)?;
+    measure(options, &bench, &sensor, &effort, &mut report)?;
     let tables = report.tables();
     println!("{tables}");
     if let Some(old) = old {
@@ -111,6 +154,45 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.write { report::into_document(&workspace.root.join("docs/performance.md"), &tables) } else { Ok(()) }
 }
 
+fn measure(options: &Options, bench: &Path, sensor: &Path, effort: &Effort, report: &mut Report) -> Result<()> {
+    if options.wants(Part::Live) {
+        report.live = Some(live::measure(bench, sensor, effort)?);
+    }
+    for mix in options.mixes() {
+        eprintln!("{}", mix.title());
+        report.columns.push(column::measure(bench, sensor, mix, effort, &mut report.programs)?);
+    }
+    if options.wants(Part::Cpus) && effort.cpus.len() < 2 {
+        eprintln!("two CPUs: left out, there is one");
+    } else if options.wants(Part::Cpus) {
+        // A million flows are a matter of memory more than of CPUs.
+        for n in options.flows().into_iter().filter(|n| *n <= 100_000) {
+            eprintln!("two CPUs, {}", mix::flows(n));
+            report.duos.extend(duo::measure(bench, sensor, n, effort)?);
+        }
+    }
+    if options.wants(Part::Host) {
+        for n in options.flows() {
+            eprintln!("host engine, {}", mix::flows(n));
+            let cell = host::measure(n, &mix::config(n, false), effort.runs, effort.packets as usize / 2)?;
+            report.engine.push(report::OnHost { flows: mix::flows(n), cell });
+        }
+    }
+    Ok(())
+}
+
+/// Counts, prints, and compares with the committed counts or renews them.
+fn count_only(workspace: &Workspace, object: &Path, write: bool) -> Result<()> {
+    let counts = count::paths(object)?;
+    println!("{}", report::counts(&counts));
+    let path = workspace.root.join(count::FILE);
+    if write {
+        return std::fs::write(&path, count::text(&counts)).with_context(|| format!("cannot write {}", path.display()));
+    }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    count::hold(&counts, &text)
+}
+
 /// The same verb in a release build: the engine on the host is part of what is measured.
 fn again_in_release(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
@@ -120,126 +202,4 @@ fn again_in_release(workspace: &Workspace) -> Result<()> {
     // A path on the command line means the folder that we were started in.
     cargo.current_dir(std::env::current_dir()?);
     process::run(&mut cargo)
-}
-
-/// The configuration of a live interface. Twice the flows' number of slots, rounded up.
-fn config(flows: usize, fine: bool) -> Config {
-    let slots = (flows * 2).next_power_of_two().max(1024);
-    // With records, as the program is larger then.
-    let config = Config::live(FIXED_HASH_KEYS, (slots / WAYS) as u32 - 1, RING).with_records(RING, 2_000);
-    // 1 is the fine clock only.
-    if fine { Config { clock: 1, ..config } } else { config }
-}
-
-impl Mix {
-    fn title(self) -> String {
-        match self {
-            Self::Flows(1) => "1 flow".to_owned(),
-            Self::Flows(n) if n >= 1_000_000 && n % 1_000_000 == 0 => format!("{} M flows", n / 1_000_000),
-            Self::Flows(n) if n >= 1_000 && n % 1_000 == 0 => format!("{} k flows", n / 1_000),
-            Self::Flows(n) => format!("{n} flows"),
-            Self::Other => "not TCP".to_owned(),
-            Self::Flood => "SYN flood".to_owned(),
-        }
-    }
-
-    fn traffic(self, config: &Config) -> Result<Traffic> {
-        match self {
-            Self::Flows(n) => Traffic::established(n, config),
-            Self::Other => Ok(Traffic::other()),
-            Self::Flood => Ok(Traffic::flood()),
-        }
-    }
-
-    /// Fails unless the sensor has judged `packets` frames more since `before`, all of them in the way that is to be measured.
-    fn check(self, before: &Cpu, after: &Cpu, packets: u32) -> Result<()> {
-        let grown = |counter| after.get(counter) - before.get(counter);
-        let packets = u64::from(packets);
-        let expect = |counter: Counter, expected: u64| {
-            let grown = grown(counter);
-            ensure!(grown == expected, "{} counted {grown}, not {expected}: the wrong path was measured", counter.id());
-            Ok(())
-        };
-        expect(Counter::Packets, packets)?;
-        expect(Counter::Segments, if self == Self::Other { 0 } else { packets })?;
-        let found = after.matched_total();
-        ensure!(found == 0, "honest traffic gave {found} findings");
-        match self {
-            Self::Flows(_) => {
-                expect(Counter::Data, packets / 2)?;
-                [Counter::FlowsCreated, Counter::TableFull, Counter::Syn, Counter::Fin, Counter::Rst]
-                    .into_iter()
-                    .try_for_each(|counter| expect(counter, 0))
-            }
-            Self::Other => expect(Counter::NotTcp, packets),
-            Self::Flood => {
-                expect(Counter::Syn, packets)?;
-                expect(Counter::FlowsCreated, packets)
-            }
-        }
-    }
-}
-
-/// Measures one column: every program in turn, as often as wanted.
-fn measure(
-    bench: &Path,
-    object: &Path,
-    mix: Mix,
-    effort: &Effort,
-    fine: bool,
-    loaded: &mut Vec<kernel::Loaded>,
-) -> Result<Column> {
-    let config = match mix {
-        Mix::Flows(n) => config(n, fine),
-        Mix::Other | Mix::Flood => config(CHURN as usize / 2, fine),
-    };
-    let traffic = mix.traffic(&config)?;
-    // Two, since a conversation goes on from lap to lap: what others are fed would be gaps to the sensor.
-    let load = || Rig::load(bench, &traffic, (config.bucket_mask + 1) * WAYS as u32);
-    let (mut rig, mut own) = (load()?, load()?);
-    let null = rig.target("null_xdp")?;
-    let mut sensor = Sensor::load(object, &config)?;
-    *loaded = sensor.programs()?;
-    let ours: Vec<(&str, Target)> = ["sensor_xdp", "sensor_egress"]
-        .into_iter()
-        .map(|name| Ok((name, sensor.target(name)?)))
-        .collect::<Result<_>>()?;
-    for (rig, target) in [(&mut own, &ours[0].1), (&mut rig, &null)] {
-        rig.shake_hands(target)?;
-    }
-    if let Mix::Flows(n) = mix {
-        let established = sensor.counters()?.get(Counter::FlowsEstablished);
-        ensure!(established == n as u64, "{established} flows were established, not {n}");
-    }
-    let mut unfed = Vec::new();
-    let mut programs: Vec<(&str, Target, Vec<f64>)> = Vec::new();
-    for name in ["null_xdp", "parse", "floor_lru", "null_tc"] {
-        programs.push((name, rig.target(name)?, Vec::new()));
-    }
-    programs.extend(ours.into_iter().map(|(name, target)| (name, target, Vec::new())));
-    let packets = rig.whole_laps(effort.packets);
-    // The first round fills tables and caches, and is not counted.
-    for round in 0..=effort.runs {
-        unfed.push(rig.run_unfed(packets)?);
-        for (name, target, times) in &mut programs {
-            let before = sensor.counters()?;
-            let rig = if name.starts_with("sensor") { &mut own } else { &mut rig };
-            let nanos = rig.run(target, packets)?;
-            if name.starts_with("sensor") {
-                mix.check(&before, &sensor.counters()?, packets).with_context(|| format!("{name}, {}", mix.title()))?;
-            }
-            if round > 0 {
-                times.push(nanos);
-            }
-        }
-    }
-    if let Mix::Flows(n) = mix {
-        let (quiet, segments) = sensor.quiet_flows();
-        ensure!(quiet == n, "{quiet} flows are quiet and established at the end, not {n}");
-        let expected = sensor.counters()?.get(Counter::Segments);
-        ensure!(segments == expected, "the flows have {segments} segments, not {expected}");
-    }
-    let mut cells = vec![Cell::new(&format!("{}, not fed", kernel::UNFED), unfed)];
-    cells.extend(programs.into_iter().map(|(name, _, times)| Cell::new(name, times)));
-    Ok(Column { title: mix.title(), cells })
 }

@@ -5,6 +5,7 @@
 mod bench;
 mod build_ebpf;
 mod demo;
+mod deny;
 mod disasm;
 mod dist;
 mod kubernetes;
@@ -69,7 +70,12 @@ enum Verb {
         /// From a debug build, then installed and tried, as `test` does
         #[arg(long)]
         check: bool,
+        /// For another architecture than this machine's; needs Debian's cross compiler, which root gets installed
+        #[arg(long, value_enum, value_name = "ARCH")]
+        target: Option<dist::Arch>,
     },
+    /// Checks licences, sources and advisories of all dependencies, by cargo-deny and deny.toml
+    Deny,
     /// Boots Debian's kernels in qemu and runs there what the kernel matters to
     VmTest(vm_test::Options),
     /// Prints the disassembly of a committed object
@@ -102,8 +108,9 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Demo { args } => demo::demo(&workspace, &args),
         Verb::Bench(options) => bench::bench(&workspace, &options),
         Verb::Soak(options) => soak::soak(&workspace, &options),
-        Verb::Dist { check: false } => dist::dist(&workspace),
-        Verb::Dist { check: true } => dist::check(&workspace),
+        Verb::Dist { check: false, target } => dist::dist(&workspace, target),
+        Verb::Dist { check: true, target } => dist::check(&workspace, target),
+        Verb::Deny => deny::deny(&workspace),
         Verb::VmTest(options) => vm_test::vm_test(&workspace, &options),
         Verb::Disasm { object } => disasm::disasm(&workspace, &object),
     }

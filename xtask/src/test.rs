@@ -8,7 +8,7 @@ use crate::build_ebpf::{self, Checked};
 use crate::privilege::Privilege;
 use crate::steps::{Passed, Steps};
 use crate::workspace::Workspace;
-use crate::{dist, kubernetes, lint, packages, process, prometheus, vm_test};
+use crate::{deny, dist, kubernetes, lint, packages, process, prometheus, vm_test};
 
 /// Names the BPF object that the tests load instead of the committed one.
 pub(crate) const OBJECT_VARIABLE: &str = "SENSOR_BPF_OBJECT";
@@ -22,6 +22,7 @@ pub(crate) fn test(workspace: &Workspace, quick: bool) -> Result<()> {
         return steps.finish();
     }
     lint::add(&mut steps, workspace);
+    steps.run("dependencies", || deny::step(workspace));
     let mut fresh = None;
     if !quick {
         steps.run("BPF object", || {
@@ -52,6 +53,7 @@ pub(crate) fn test(workspace: &Workspace, quick: bool) -> Result<()> {
         steps.run("tests, fresh BPF object", || tests(workspace, privilege, Some(&object), &tools));
     }
     steps.run("packages", || dist::step(workspace));
+    steps.run("aarch64", || dist::cross_step(workspace));
     steps.run("other kernels", || vm_test::step(workspace));
     steps.finish()
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the rules of the repository that no compiler knows.
 
+mod claims;
 mod licences;
 mod pins;
 mod text;
@@ -32,6 +33,8 @@ pub(crate) fn tidy(workspace: &Workspace) -> Result<()> {
     }
     let read =
         |name: &str| fs::read_to_string(workspace.root.join(name)).with_context(|| format!("cannot read {name}"));
+    let source = |path: &Path| fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
+    complaints.extend(claims::complaints(&read("SECURITY.md")?, &files(&workspace.root)?, source));
     complaints.extend(pins::complaints(&read("Cargo.toml")?, &read("Cargo.lock")?));
     complaints.extend(objects(&workspace.objects()));
     let metadata = process::read(workspace.cargo().args(["metadata", "--locked", "--format-version=1"]))?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::process;
@@ -66,6 +66,24 @@ pub(crate) fn cache() -> Result<PathBuf> {
         .or_else(home)
         .context("neither XDG_CACHE_HOME nor HOME is set: set one, tools and kernels are kept there")?;
     Ok(cache.join("sensor"))
+}
+
+/// A tool of cargo's, installed below the cache if it is not there.
+pub(crate) fn tool(name: &str, version: &str) -> Result<PathBuf> {
+    let folder = cache()?.join("tools").join(format!("{name}-{version}"));
+    let path = folder.join("bin").join(name);
+    if process::succeeds(Command::new(&path).arg("--version")) {
+        return Ok(path);
+    }
+    eprintln!("building {name} {version} into {}", folder.display());
+    let mut install = Command::new(cargo());
+    install.args(["install", name, "--version", version, "--locked", "--debug", "--root"]).arg(&folder);
+    install.env("CARGO_PROFILE_DEV_DEBUG", "0").env_remove("CARGO_TARGET_DIR");
+    process::run(&mut install).with_context(|| format!("{name} cannot be built: is crates.io within reach?"))?;
+    if !path.exists() {
+        bail!("{} is not where it was installed", path.display());
+    }
+    Ok(path)
 }
 
 fn cargo() -> String {

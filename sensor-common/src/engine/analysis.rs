@@ -6,7 +6,7 @@ use crate::{
         analysis::{At, ROWS, Rows, halves, judge},
         performance,
     },
-    flow::{Half, Watch, history},
+    flow::{End, Half, Watch, history},
     kind::Kind,
     opaque::recall,
     passage::Passage,
@@ -14,6 +14,7 @@ use crate::{
     table::Storage,
     time::{Clock, Stamp},
     track,
+    wire::Packet,
 };
 
 impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
@@ -28,7 +29,8 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         if passage.found != 0 || passage.shape != 0 || flow.head.watch.any(Watch::EMBRYONIC) {
             return Some(Stage::Tell);
         }
-        let note = passage.quiet == 0 || second_passed(passage.stamp, flow.ends[passage.packet.sender()].last);
+        let d = &flow.ends[passage.packet.sender()];
+        let note = passage.quiet == 0 || second_passed(passage.stamp, d.last) || first_payload(d, &passage.packet);
         self.learn(passage);
         if passage.service != 0 {
             self.account(passage);
@@ -86,4 +88,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
 #[inline(always)]
 pub(super) const fn second_passed(now: Stamp, last: Stamp) -> bool {
     (now.0 ^ last.0) >> 20 != 0
+}
+
+/// Whether a side speaks for the first time: its flow is worth more from then on.
+#[inline(always)]
+pub(super) const fn first_payload(d: &End, packet: &Packet) -> bool {
+    packet.len > 0 && d.data == 0
 }

@@ -179,7 +179,10 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             // A bare ACK may have come before: numbers of an older connection.
             track::introduce(&mut flow.ends[sender], &passage.packet);
         }
-        flow.head.bits.set(HeadBits::COUNTED);
+        // Of one that nobody was seen to ask for, only once both sides agree: made-up servers would take all places of services.
+        if flow.ends[receiver].bits.any(Bits::ISN) {
+            flow.head.bits.set(HeadBits::COUNTED);
+        }
         // A retry may do without (RFC 3168 §6.1.1.1).
         let plain = ecn::retried_without(&flow.tails[receiver & 1], &flow.ends[receiver & 1]);
         let (d, r) = track::ends(flow, sender);

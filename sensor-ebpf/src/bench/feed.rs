@@ -1,8 +1,9 @@
 //! The feeder: writes the next recipe into the packet.
 
 use crate::{
+    layout,
     maps::{FEED, RECIPES},
-    recipe::{ETHERNET, Recipe, WORDS},
+    recipe::{IPV6, PLAIN, Recipe, VLAN, WORDS, place},
 };
 
 /// Writes the next recipe's headers to the packet between `start` and `end`; `None` if there is no recipe or no room.
@@ -20,21 +21,26 @@ pub(crate) fn fill(start: usize, end: usize) -> Option<()> {
     }
     // SAFETY: an element of an array map; nobody writes it during a run.
     let recipe = unsafe { &*recipe };
-    let at = start + ETHERNET;
-    if at + WORDS * 4 > end {
-        return None;
+    match layout() {
+        VLAN => write::<VLAN>(start, end, recipe, lap),
+        IPV6 => write::<IPV6>(start, end, recipe, lap),
+        _ => write::<PLAIN>(start, end, recipe, lap),
     }
-    write(at as *mut u32, recipe, lap);
-    Some(())
 }
 
 /// Writes the words, each by itself: a loop would not be taken apart by the compiler, and would cost what we measure.
 #[inline(always)]
-fn write(to: *mut u32, recipe: &Recipe, lap: u32) {
+fn write<const LAYOUT: u32>(start: usize, end: usize, recipe: &Recipe, lap: u32) -> Option<()> {
+    // The last word is the one farthest out.
+    if start + const { behind(LAYOUT) } > end {
+        return None;
+    }
     let put = |index: usize| {
-        // SAFETY: `index` is below `WORDS`, and that many words of the packet were checked. Volatile, because the compiler must
-        // not make a call to a byte loop of this.
-        unsafe { to.add(index).write_volatile(recipe.word(index, lap)) };
+        if let Some(at) = place(LAYOUT, index) {
+            // SAFETY: the packet reaches behind the last word, as was checked. Volatile, because the compiler must not make a
+            // call to a byte loop of this.
+            unsafe { ((start + at) as *mut u32).write_volatile(recipe.word(index, lap)) };
+        }
     };
     put(0);
     put(1);
@@ -51,4 +57,13 @@ fn write(to: *mut u32, recipe: &Recipe, lap: u32) {
     put(12);
     put(13);
     put(14);
+    Some(())
+}
+
+/// Bytes up to the end of the last word.
+const fn behind(layout: u32) -> usize {
+    match place(layout, WORDS - 1) {
+        Some(at) => at + 4,
+        None => 0,
+    }
 }

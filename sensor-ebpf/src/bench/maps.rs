@@ -6,8 +6,8 @@ use aya_ebpf::{
 };
 
 use crate::{
-    floor::{State, Tuple},
-    recipe::{Feed, Recipe},
+    floor::{Places, State, Tuple},
+    recipe::{Feed, Line, Recipe},
 };
 
 /// `BPF_F_MMAPABLE`: user space writes millions of recipes without a system call.
@@ -24,3 +24,11 @@ pub(crate) static XDP_TARGET: ProgramArray<1> = ProgramArray::new();
 pub(crate) static TC_TARGET: ProgramArray<1> = ProgramArray::new();
 #[btf_map]
 pub(crate) static FLOOR: LruHashMap<Tuple, State, 64> = LruHashMap::new();
+#[btf_map]
+pub(crate) static FLOOR_ARRAY: Array<Places, 16, 0> = Array::new();
+/// Of a live run: frames received as the sender was told last, frames sent, frames received. Each has a line of its own.
+#[btf_map]
+pub(crate) static PROGRESS: Array<Line, 3, MMAPABLE> = Array::new();
+/// The program under test of a live run.
+#[btf_map]
+pub(crate) static LIVE_TARGET: ProgramArray<1> = ProgramArray::new();

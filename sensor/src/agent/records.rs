@@ -12,7 +12,9 @@ use std::{
 
 use sensor_common::{
     counters::{Counter, Cpu},
+    detect::Severity,
     event::Event,
+    kind::MAX_KINDS,
     record::Record,
 };
 use tokio::sync::mpsc;
@@ -29,6 +31,9 @@ use crate::{
 /// Records that may wait for their reader.
 const QUEUE: usize = 8192;
 
+/// Room in the queue that records and mild findings leave to severe ones and to readings.
+const RESERVED: usize = QUEUE / 8;
+
 /// Between two sweeps.
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -40,6 +45,17 @@ pub(super) enum Swept {
     Found(Box<Event>),
     /// What was read for the detectors of aggregates.
     Read(Box<Reading>),
+}
+
+impl Swept {
+    /// Whether it may take the last places in the queue.
+    fn is_severe(&self) -> bool {
+        match self {
+            Self::Ended(_) => false,
+            Self::Found(event) => event.severity() >= Severity::Warn,
+            Self::Read(_) => true,
+        }
+    }
 }
 
 /// The thread that sweeps. It ends when this is dropped or asked for its account.
@@ -56,6 +72,8 @@ struct Account {
     found: u64,
     told: u64,
     lost: u64,
+    /// Mild findings that were too many of a kind.
+    held: u64,
     /// Records of flows that gave way and were handed on.
     parted: u64,
     /// What was not looked into.
@@ -83,11 +101,11 @@ impl Parting {
 }
 
 impl Records {
-    /// Sweeps a table whose counters are still at zero, or were handed over; what it finds arrives in the queue; `wanted` says
-    /// whether anybody is to be told what became of the records.
+    /// Sweeps a table whose counters are still at zero, or were handed over; what it finds arrives in the queue, mild findings at most
+    /// `rate` of a kind each round (0 is no limit); `wanted` says whether anybody is to be told what became of the records.
     pub(super) fn start(
         (table, mut aggregates): (Arc<Table>, Aggregates),
-        wanted: bool,
+        (wanted, rate): (bool, u32),
         parting: Parting,
         (board, own): (Arc<Board>, Option<Own>),
         handover: Option<Handover>,
@@ -96,7 +114,7 @@ impl Records {
         let Parting { parted, parting } = parting;
         let thread = std::thread::Builder::new().name("sweep".into()).spawn(move || {
             let given = (&*board, own.as_ref(), handover.as_ref());
-            sweep((&table, &mut aggregates), &queue, &parting, wanted, given)
+            sweep((&table, &mut aggregates), &queue, &parting, (wanted, rate), given)
         })?;
         Ok((Self { parted, thread }, swept))
     }
@@ -113,7 +131,7 @@ fn sweep(
     (table, aggregates): (&Table, &mut Aggregates),
     queue: &mpsc::Sender<Swept>,
     parting: &Receiver<Box<Event>>,
-    wanted: bool,
+    (wanted, rate): (bool, u32),
     (board, own, handover): (&Board, Option<&Own>, Option<&Handover>),
 ) -> Account {
     let before = handover.map(|handover| handover.before.cpu).unwrap_or_default();
@@ -123,6 +141,7 @@ fn sweep(
         found: 0,
         told: 0,
         lost: 0,
+        held: 0,
         parted: 0,
         unread: None,
     };
@@ -143,19 +162,20 @@ fn sweep(
         leaks.look(table, now, found);
         account.unread = leaks.note();
         account.found += found.len() as u64;
+        account.held += hold_back(found, rate);
         let found = found.drain(..).map(|event| Swept::Found(Box::new(event)));
         for swept in found.chain(ended.drain(..).map(Swept::Ended)) {
-            match queue.try_send(swept) {
-                Ok(()) => account.told += 1,
-                Err(_) => account.lost += 1,
-            }
+            let room = queue.capacity() > RESERVED || swept.is_severe();
+            let sent = room && queue.try_send(swept).is_ok();
+            *(if sent { &mut account.told } else { &mut account.lost }) += 1;
         }
         if let Some(reading) = aggregates.read(table) {
             // Counters go on: what is lost of one reading is in the next.
             let _ = queue.try_send(Swept::Read(Box::new(reading)));
         }
-        let Account { sweeper, found, told, lost, .. } = &account;
-        board.sweep(observe::Swept { found: *found, told: *told, lost: *lost, known: sweeper.known() });
+        let Account { sweeper, found, told, lost, held, .. } = &account;
+        let (known, leaks_skipped) = (sweeper.known(), rest.1.skipped());
+        board.sweep(observe::Swept { found: *found, told: *told, lost: *lost, held: *held, leaks_skipped, known });
         if let Some(handover) = handover {
             handover.rounds.swept(now);
         }
@@ -163,6 +183,21 @@ fn sweep(
             return account;
         }
     }
+}
+
+/// Leaves `rate` mild findings of a kind, as the kernel program does a second: what anybody can make must not drown the rest. How many
+/// it took out.
+fn hold_back(found: &mut Vec<Event>, rate: u32) -> u64 {
+    let (before, mut told) = (found.len(), [0_u32; MAX_KINDS]);
+    found.retain(|event| {
+        if rate == 0 || event.severity() >= Severity::Warn {
+            return true;
+        }
+        let told = &mut told[usize::from(event.kind)];
+        *told += 1;
+        *told <= rate
+    });
+    (before - found.len()) as u64
 }
 
 /// Takes in flows that gave way, for a round. Whether it was the last.
@@ -194,10 +229,39 @@ impl Account {
         };
         let unread = self.unread.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
         (self.wanted || self.found > 0 || self.unread.is_some()).then(|| {
+            let held = if self.held > 0 { format!(", {} held back", self.held) } else { String::new() };
             format!(
-                "sweep: told {} + lost to a slow reader {}, {} of them findings at rest{missed}{unread}",
-                self.told, self.lost, self.found
+                "sweep: told {} + lost to a slow reader {}, {} of them findings at rest{held}{missed}{unread}",
+                self.told,
+                self.lost,
+                self.found - self.held
             )
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sensor_common::kind::Kind;
+    use zerocopy::FromZeros as _;
+
+    use super::*;
+
+    #[test]
+    fn mild_findings_at_rest_are_limited_by_kind_and_severe_ones_are_not() {
+        let event = |kind, severity| {
+            let mut event = Event::new_zeroed();
+            (event.kind, event.severity) = (kind as u8, severity as u8);
+            event
+        };
+        let some = || {
+            let mild = [Kind::CtSynNone, Kind::CtAckNone].map(|kind| vec![event(kind, Severity::Info); 300]);
+            let severe = vec![event(Kind::CtSynNone, Severity::Warn); 300];
+            [mild.concat(), severe].concat()
+        };
+        let (mut found, mut all) = (some(), some());
+        assert_eq!((hold_back(&mut found, 200), hold_back(&mut all, 0)), (200, 0));
+        assert_eq!((found.len(), all.len()), (700, 900));
+        assert_eq!(found.iter().filter(|event| event.severity() == Severity::Warn).count(), 300);
     }
 }

@@ -74,6 +74,11 @@ impl Rules {
         allowed
     }
 
+    /// What was not told, by reason.
+    pub(super) fn allowed(&self) -> BTreeMap<String, u64> {
+        self.held().allowed.clone()
+    }
+
     /// What was not told, for the summary.
     pub(super) fn account(&self) -> Option<String> {
         let held = self.held();

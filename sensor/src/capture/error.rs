@@ -1,6 +1,8 @@
 //! Why a capture cannot be read, and what to do about it.
 
-use super::link;
+use std::io::{self, ErrorKind};
+
+use super::{link, packed::Damage};
 
 /// Why a capture cannot be read, or not any further.
 ///
@@ -18,7 +20,7 @@ pub enum CaptureError {
         /// The first bytes in hexadecimal.
         start: String,
     },
-    /// Possibly a capture, but packed.
+    /// Possibly a capture, but packed in a way that is not read here, or packed twice.
     #[error("the capture is compressed with {format}: unpack it on the way in, `{tool} FILE | sensor replay -`")]
     Compressed {
         /// The name of the compression.
@@ -66,6 +68,20 @@ pub enum CaptureError {
         /// What is wrong there.
         what: &'static str,
     },
+    /// A compressed stream that cannot be unpacked any further.
+    #[error(
+        "the capture cannot be unpacked after {frames} frames, all of which were read ({format}: {cause}): copy it again if the original is whole, which `{tool} FILE > /dev/null` tells"
+    )]
+    Unpacked {
+        /// How many frames were whole.
+        frames: u64,
+        /// The name of the compression.
+        format: &'static str,
+        /// The command that unpacks it to its output.
+        tool: &'static str,
+        /// What the decoder said.
+        cause: io::Error,
+    },
     /// The operating system could not read.
     #[error(
         "the capture cannot be read after {frames} frames ({cause}): check that it is a readable file on a sound disk"
@@ -74,7 +90,7 @@ pub enum CaptureError {
         /// How many frames came before.
         frames: u64,
         /// What the operating system said.
-        cause: std::io::Error,
+        cause: io::Error,
     },
 }
 
@@ -97,6 +113,17 @@ impl CaptureError {
         }
         let hex: Vec<String> = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Self::NotACapture { start: hex.join(" ") }
+    }
+
+    /// Why the input cannot be read behind so many frames.
+    pub(super) fn unread(frames: u64, cause: io::Error) -> Self {
+        if cause.kind() == ErrorKind::UnexpectedEof {
+            return Self::CutShort { frames };
+        }
+        match cause.downcast::<Damage>() {
+            Ok(Damage { format, tool, cause }) => Self::Unpacked { frames, format, tool, cause },
+            Err(cause) => Self::Io { frames, cause },
+        }
     }
 
     pub(crate) fn unsupported_link(link: u32, frame: u64) -> Self {

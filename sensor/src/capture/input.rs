@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 
-use super::CaptureError;
+use super::{CaptureError, packed::Unpacked};
 
 /// The longest record that is believed.
 pub(super) const MAX_RECORD: u32 = 16 << 20;
@@ -12,8 +12,8 @@ const CAPACITY: usize = 256 << 10;
 
 /// The input, what of it has been read ahead, and how many frames came out of it so far.
 #[derive(Debug)]
-pub(super) struct Input<R> {
-    source: R,
+pub(super) struct Input<R: Read> {
+    source: Unpacked<R>,
     buffer: Vec<u8>,
     unread: Range<usize>,
     pub(super) frames: u64,
@@ -21,7 +21,7 @@ pub(super) struct Input<R> {
 
 impl<R: Read> Input<R> {
     pub(super) fn new(source: R) -> Self {
-        Self { source, buffer: vec![0; CAPACITY], unread: 0..0, frames: 0 }
+        Self { source: Unpacked::new(source), buffer: vec![0; CAPACITY], unread: 0..0, frames: 0 }
     }
 
     /// Waits for `count` unread bytes; false when the input ends before.
@@ -52,19 +52,23 @@ impl<R: Read> Input<R> {
                 Ok(0) => return Ok(false),
                 Ok(more) => self.unread.end += more,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(cause) => {
-                    return Err(CaptureError::Io { frames: self.frames, cause });
-                }
+                Err(cause) => return Err(CaptureError::unread(self.frames, cause)),
             }
         }
         Ok(true)
     }
 }
 
-impl<R> Input<R> {
+impl<R: Read> Input<R> {
     /// All that is read ahead.
     pub(super) fn unread(&self) -> &[u8] {
         &self.buffer[self.unread.clone()]
+    }
+
+    /// Bytes that it takes.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.buffer.len()
     }
 
     /// Moves past `count` bytes that were waited for, and says where they lie until the next wait.

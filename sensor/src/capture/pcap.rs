@@ -47,6 +47,13 @@ impl Pcap {
         Ok(self)
     }
 
+    /// Whether the next record is in memory.
+    #[inline]
+    pub(super) fn is_ready<R: Read>(&self, input: &Input<R>) -> bool {
+        let unread = input.unread();
+        unread.len() >= self.head && unread.len() - self.head >= self.order.u32(unread, 8) as usize
+    }
+
     #[inline]
     pub(super) fn next<R: Read>(&self, input: &mut Input<R>) -> Result<Option<Record>, CaptureError> {
         if !input.want(1)? {

@@ -38,6 +38,15 @@ impl Pcapng {
         self.interfaces.get(interface as usize)?.name()
     }
 
+    /// Whether the next block is in memory and holds a packet: what else there is may change interfaces and their names.
+    #[inline]
+    pub(super) fn is_ready<R: Read>(&self, input: &Input<R>) -> bool {
+        let unread = input.unread();
+        unread.len() >= EMPTY_BLOCK
+            && matches!(self.order.u32(unread, 0), EPB_MAGIC | PB_MAGIC | SPB_MAGIC)
+            && unread.len() >= self.order.u32(unread, 4) as usize
+    }
+
     #[inline]
     pub(super) fn next<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Record>, CaptureError> {
         while input.want(1)? {

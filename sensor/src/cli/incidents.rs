@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use sensor_common::detect::Severity;
 
 use super::{Color, severity, when::When};
-use crate::incidents::Hops;
+use crate::{filter::Pods, incidents::Hops};
 
 /// Tell what incidents there were: the latest last, one a line. Times are UTC.
 #[derive(Clone, Debug, Args)]
@@ -26,6 +26,12 @@ pub struct Incidents {
     /// Those that hit this service.
     #[arg(long, value_name = "ADDR:PORT")]
     pub service: Option<SocketAddr>,
+    /// Those that hit this pod, as the cluster told: a name or a pattern, `shop/web-*`.
+    #[arg(long, value_name = "[NAMESPACE/]POD")]
+    pub pod: Option<Pods>,
+    /// Those that hit a pod or service of this namespace: a name or a pattern.
+    #[arg(long, value_name = "NAMESPACE", value_parser = Pods::namespace)]
+    pub namespace: Option<Pods>,
     /// Nothing milder.
     #[arg(long, value_name = "SEVERITY", value_parser = severity())]
     pub severity: Option<Severity>,
@@ -39,9 +45,15 @@ pub struct Incidents {
 
 impl Incidents {
     /// Whether some are asked for, and not one.
-    pub const fn chooses(&self) -> bool {
+    pub fn chooses(&self) -> bool {
         let times = self.since.is_some() || self.until.is_some();
-        times || self.device.is_some() || self.service.is_some() || self.severity.is_some() || self.limit.is_some()
+        let whom = self.pod.is_some() || self.namespace.is_some();
+        times
+            || whom
+            || self.device.is_some()
+            || self.service.is_some()
+            || self.severity.is_some()
+            || self.limit.is_some()
     }
 }
 

@@ -64,6 +64,7 @@ impl Aggregates {
 
     /// Adds what was read: incidents that opened, have grown, or are over.
     pub fn read(&mut self, now: Reading) -> Vec<Incident> {
+        self.scans.look(&now.sample);
         let mut signs = self.scans.signs(now.time, QUIET);
         let before = self.before.take();
         let span = before.as_ref().map(|before| Span::between(before, &now));

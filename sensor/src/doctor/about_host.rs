@@ -1,12 +1,10 @@
 //! What is wrong with the host.
 
-use sensor_common::{
-    flow::{Extra, Flow},
-    table::{Bucket, WAYS},
-};
-
 use super::{Check, State, host::Host};
-use crate::kernel::{missing, too_old};
+use crate::{
+    kernel::{missing, too_old},
+    memory::{AGENT, Footprint, Size},
+};
 
 /// Since when tc programs are links.
 const TCX: (u32, u32) = (6, 6);
@@ -15,11 +13,8 @@ const TCX: (u32, u32) = (6, 6);
 const FILES: u64 = 64;
 const ROOM: u64 = 256;
 
-/// Bytes of a flow, its cold state and its share of a bucket.
-const FLOW: u64 = (size_of::<Flow>() + size_of::<Extra>() + size_of::<Bucket>() / WAYS) as u64;
-
-/// Table of 131,072 flows, ring, and the agent itself.
-const MEMORY: u64 = (131_072 * FLOW) + (4 << 20) + (16 << 20);
+/// Bytes of the usual ring.
+const RING: u32 = 4 << 20;
 
 /// Reading these takes microseconds, for each packet that is not routine.
 const SLOW: [&str; 3] = ["hpet", "acpi_pm", "jiffies"];
@@ -104,15 +99,20 @@ fn files(host: &Host) -> Option<Check> {
 }
 
 fn memory(host: &Host) -> Option<Check> {
-    let (limit, file) = host.memory.as_ref()?;
-    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-    Some(if *limit < MEMORY {
-        let text = format!("the control group has {} MiB, and the default table needs {}", mib(*limit), mib(MEMORY));
-        let flows = (limit / 4 / FLOW).next_power_of_two().clamp(64, 131_072);
-        Check::new("memory", State::Fail, text)
-            .mend(format!("echo {} > {file} (or sensor attach --flows {flows})", MEMORY.next_power_of_two()))
-    } else {
-        Check::fine("memory", format!("the control group has {} MiB", mib(*limit)))
+    let flows = host.memory.flows();
+    let footprint = Footprint::attach(flows, RING, 1);
+    let needs = footprint.total() + AGENT;
+    let (limit, file) = match (&host.memory.limit, host.memory.total) {
+        (Some((limit, file)), _) => (*limit, Some(file)),
+        (None, Some(total)) => (total, None),
+        (None, None) => return None,
+    };
+    let has = if file.is_some() { "the control group has" } else { "the machine has" };
+    let text = format!("{has} {}, and the default table of {flows} connections needs {}", Size(limit), Size(needs));
+    Some(match file {
+        Some(file) if limit < needs => Check::new("memory", State::Fail, text)
+            .mend(format!("echo {} > {file} (or sensor attach --flows 64 --ring 1)", needs.next_power_of_two())),
+        _ => Check::fine("memory", text),
     })
 }
 
@@ -179,6 +179,7 @@ fn time(host: &Host) -> Option<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Room;
 
     /// A host with nothing wrong.
     fn well() -> Host {
@@ -190,7 +191,7 @@ mod tests {
             bpf: Some(libc::EINVAL),
             lockdown: Some("none".into()),
             files: Some(1024),
-            memory: Some((1 << 30, "/sys/fs/cgroup/memory.max".into())),
+            memory: Room { limit: Some((1 << 30, "/sys/fs/cgroup/memory.max".into())), ..Room::default() },
             jit: Some(1),
             harden: Some(0),
             stats: Some(0),
@@ -226,8 +227,8 @@ mod tests {
             (
                 "memory",
                 State::Fail,
-                |h| h.memory = Some((32 << 20, "/sys/x".into())),
-                "> /sys/x (or sensor attach --flows 32768)",
+                |h| h.memory.limit = Some((16 << 20, "/sys/x".into())),
+                "> /sys/x (or sensor attach --flows 64 --ring 1)",
             ),
             ("jit", State::Warn, |h| h.jit = Some(0), "bpf_jit_enable=1"),
             ("jit-harden", State::Warn, |h| h.harden = Some(2), "bpf_jit_harden=1"),

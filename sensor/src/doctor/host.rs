@@ -2,7 +2,7 @@
 
 use std::{env, fs, io, mem};
 
-use crate::kernel::capabilities;
+use crate::{kernel::capabilities, memory::Room};
 
 /// Readings of the host; `None` is what could not be read.
 #[derive(Clone, Debug, Default)]
@@ -21,8 +21,8 @@ pub(super) struct Host {
     pub(super) lockdown: Option<String>,
     /// Files that may be open.
     pub(super) files: Option<u64>,
-    /// Bytes that the control group may have, and where that is written.
-    pub(super) memory: Option<(u64, String)>,
+    /// What memory there is.
+    pub(super) memory: Room,
     /// Whether BPF is compiled, and whether constants are blinded.
     pub(super) jit: Option<u64>,
     pub(super) harden: Option<u64>,
@@ -50,7 +50,7 @@ impl Host {
             bpf: probe(),
             lockdown: text("/sys/kernel/security/lockdown").and_then(|modes| chosen(&modes)),
             files: files(),
-            memory: memory(),
+            memory: Room::read(),
             jit: number("/proc/sys/net/core/bpf_jit_enable"),
             harden: number("/proc/sys/net/core/bpf_jit_harden"),
             stats: number("/proc/sys/kernel/bpf_stats_enabled"),
@@ -95,25 +95,6 @@ fn files() -> Option<u64> {
     let mut limit: libc::rlimit = unsafe { mem::zeroed() };
     // SAFETY: a valid place to write to.
     (unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0).then_some(limit.rlim_cur)
-}
-
-/// The least limit of the control group and those above it, of either version.
-fn memory() -> Option<(u64, String)> {
-    let groups = text("/proc/self/cgroup")?;
-    let limits = groups.lines().flat_map(|line| {
-        let mut parts = line.splitn(3, ':');
-        let (controllers, path) = (parts.nth(1).unwrap_or_default(), parts.next().unwrap_or("/"));
-        let (root, file) = match controllers {
-            "" => ("/sys/fs/cgroup", "memory.max"),
-            "memory" => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
-            _ => return Vec::new(),
-        };
-        let ends = path.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
-        let paths = ends.chain([path.len(), 0]).map(|end| path[..end].trim_end_matches('/'));
-        paths.map(|path| format!("{root}{path}/{file}")).collect()
-    });
-    // Without a limit the older version has a number beyond any memory.
-    limits.filter_map(|file| Some((number(&file)?, file))).filter(|(limit, _)| *limit < 1 << 60).min()
 }
 
 fn synchronized() -> Option<bool> {

@@ -25,11 +25,18 @@ const ENDS: [Row; 6] = [
     ("to-port", "PORT", "To this port", |text| Test::port(Which::To, text)),
 ];
 
-const FINDINGS: [Row; 4] = [
+const FINDINGS: [Row; 6] = [
     ("kind", "KIND", "Of this kind: an id, a pattern (`rst-*`) or a family (`distance`, `forged`, …)", Test::kind),
     ("severity", "SEVERITY", "At least so severe", Test::severity),
     ("iface", "IFACE", "Seen there: a name or a pattern (`veth*`)", Test::interface),
     ("flags", "FLAGS", "The segment has all of these flags: `SYN,ACK`", Test::flags),
+    (
+        "pod",
+        "[NAMESPACE/]POD",
+        "Of this pod at either end, as the cluster told: a name or a pattern (`shop/web-*`)",
+        Test::pod,
+    ),
+    ("namespace", "NAMESPACE", "Of a pod or service of this namespace: a name or a pattern", Test::namespace),
 ];
 
 /// What is asked for.

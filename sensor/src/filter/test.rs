@@ -6,10 +6,11 @@ use glob::Pattern;
 use ipnet::IpNet;
 use sensor_common::{detect::Severity, flow::TcpFlags, kind::Kind};
 
-use super::{Traits, point};
+use super::{Pods, Traits, point};
 use crate::{
     catalogue::{FAMILIES, GROUPS, family, find},
     config::nearest,
+    enrich::Who,
     report::json::FLAGS,
 };
 
@@ -34,6 +35,11 @@ impl Which {
     }
 }
 
+/// Whether one of the ends is such a pod's.
+fn either(pods: &Pods, ends: &[Option<&Who>; 2]) -> bool {
+    ends.iter().flatten().any(|who| pods.fits(who))
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Test {
     Ip(Which, IpNet),
@@ -43,6 +49,7 @@ pub(super) enum Test {
     Severity(Severity),
     Interface(Pattern),
     Flags(TcpFlags),
+    Pods(Pods),
 }
 
 impl Test {
@@ -54,6 +61,7 @@ impl Test {
             Self::Severity(least) => traits.severity.is_some_and(|severity| severity >= *least),
             Self::Interface(pattern) => traits.interface.is_some_and(|name| pattern.matches(name)),
             Self::Flags(flags) => traits.flags.is_some_and(|seen| seen.all(*flags)),
+            Self::Pods(pods) => traits.who.iter().any(|ends| either(pods, ends)),
         }
     }
 
@@ -62,6 +70,7 @@ impl Test {
         match self {
             Self::Ip(..) | Self::Port(..) => !traits.ends.is_empty() && traits.ends.iter().all(|ends| self.meets(ends)),
             Self::Kinds(kinds) => !traits.kinds.is_empty() && traits.kinds.iter().all(|kind| kinds.contains(kind)),
+            Self::Pods(pods) => !traits.who.is_empty() && traits.who.iter().all(|ends| either(pods, ends)),
             _ => self.holds(traits),
         }
     }
@@ -136,6 +145,14 @@ impl Test {
         Pattern::new(text)
             .map(Self::Interface)
             .map_err(|error| point::at(text, error.pos.min(text.len()), 1, error.msg))
+    }
+
+    pub(super) fn pod(text: &str) -> Result<Self, String> {
+        text.parse().map(Self::Pods)
+    }
+
+    pub(super) fn namespace(text: &str) -> Result<Self, String> {
+        Pods::namespace(text).map(Self::Pods)
     }
 
     /// All of these are set.

@@ -17,6 +17,7 @@ fn seen(from: &str, to: &str) -> Traits<'static> {
         severity: Some(Severity::Warn),
         interface: Some("veth7"),
         flags: Some(TcpFlags::RST.with(TcpFlags::ACK)),
+        who: Vec::new(),
     }
 }
 
@@ -61,6 +62,34 @@ fn values_are_alternatives_and_options_must_all_hold() {
 }
 
 #[test]
+fn pods_are_asked_for_by_name_at_either_end() {
+    let name = |text: &str| Some(text.to_owned());
+    let pod = Who { namespace: name("shop"), pod: name("web-0"), ..Who::default() };
+    let service = Who { namespace: name("shop"), services: vec!["db".into()], ..Who::default() };
+    let node = Who { node: name("n1"), ..Who::default() };
+    let one = |ends| Traits { who: vec![ends], ..seen("192.0.2.9:40000", "10.1.2.3:443") };
+    for (line, fits) in [
+        ("--pod web-0", [true, false, false]),
+        ("--pod shop/web-*", [true, false, false]),
+        ("--pod */web-0", [true, false, false]),
+        ("--pod other/web-0", [false; 3]),
+        ("--pod *", [true, false, false]),
+        ("--namespace sh?p", [true, true, false]),
+        ("--not --namespace shop", [false, false, true]),
+        ("--not --pod web-1", [true; 3]),
+        ("--namespace other --namespace shop --port 443", [true, true, false]),
+    ] {
+        for (who, fits) in [&pod, &service, &node].into_iter().zip(fits) {
+            assert_eq!(parse(line).unwrap().fits(&one([None, Some(who)])), fits, "{line}: {who}");
+            assert_eq!(parse(line).unwrap().fits(&one([Some(who), None])), fits, "{line}: {who}");
+        }
+        let unnamed = parse(line).unwrap().fits(&seen("192.0.2.9:40000", "10.1.2.3:443"));
+        assert_eq!(unnamed, line.starts_with("--not"), "{line}");
+    }
+    assert!(parse("--pod web-0").unwrap().asks_a_cluster() && !parse("--port 1").unwrap().asks_a_cluster());
+}
+
+#[test]
 fn what_is_unknown_fits_nothing_and_is_not_left_out() {
     let record = Traits { ends: seen("192.0.2.9:1", "10.1.2.3:443").ends, ..Traits::default() };
     for (line, fits) in [("--kind *", false), ("--severity info", false), ("--not --kind *", true), ("--ip ::1", false)]
@@ -97,6 +126,8 @@ fn what_cannot_be_is_pointed_at() {
         ("--kind rst-[", "    rst-[\n        ^\n"),
         ("--severity fatal", "one of info, notice, warn, alert"),
         ("--iface a***b", "    a***b\n"),
+        ("--pod shop/", "a pod is named as web-0, shop/web-0"),
+        ("--namespace a/b", "    a/b\n    ^^^\n"),
         ("--flags SYN,AKC", "    SYN,AKC\n        ^^^\n"),
         ("--not", "turns round the one filter behind it"),
         ("--not --not --port 1", "turns round the one filter behind it"),

@@ -98,11 +98,8 @@ fn named(reader: &Reader, id: &str) -> Result<Found, Failure> {
 fn finding(kept: &Segments) -> Option<Finding<'_>> {
     let event = kept.event.as_deref()?;
     let clock = WallClock::matching(event.time, UNIX_EPOCH + Duration::from_nanos(kept.time));
-    Some(Finding::new(
-        event,
-        clock,
-        Place { interface: kept.interface.as_deref(), frame: kept.frame, ..Place::default() },
-    ))
+    let place = Place { interface: kept.interface.as_deref(), frame: kept.frame, word: kept.beside.word() };
+    Some(Finding::new(event, clock, place).of(kept.beside.who()))
 }
 
 /// What columns alone tell.

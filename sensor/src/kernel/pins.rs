@@ -169,6 +169,11 @@ impl Pins {
         &self.standing
     }
 
+    /// The connections that there is room for in what an earlier sensor has left, if that is whole.
+    pub fn room(&self) -> Option<u32> {
+        Book::read(&self.path(BOOK)).map(|book| (book.config.bucket_mask + 1).saturating_mul(WAYS as u32))
+    }
+
     /// Whether the folder is still there, and the one that was opened.
     pub fn is_there(&self) -> bool {
         let (own, there) = (self.lock.metadata(), fs::metadata(&self.folder));

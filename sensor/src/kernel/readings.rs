@@ -133,7 +133,7 @@ impl Readings {
             for (_, note) in bucket.tags.iter().zip(bucket.notes).filter(|(tag, _)| **tag != 0) {
                 match Note(note).worth() {
                     Worth::Embryonic => all.embryonic += 1,
-                    Worth::Established => all.established += 1,
+                    Worth::Silent | Worth::Established => all.established += 1,
                     Worth::Closed => all.closed += 1,
                 }
             }

@@ -59,6 +59,10 @@ pub struct Swept {
     pub told: u64,
     /// Those dropped because their reader was too slow.
     pub lost: u64,
+    /// Mild findings that were too many of a kind.
+    pub held: u64,
+    /// Rejected segments that were not compared with other connections.
+    pub leaks_skipped: u64,
     /// What it knows of flows that left the table.
     pub known: Known,
 }

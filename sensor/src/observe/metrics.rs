@@ -45,7 +45,12 @@ const COUNTERS: &[Family] = &[
         "sensor_flow_evictions",
         "Flows that gave way to others; expired ones were over.",
         "reason",
-        &[("expired", "evicted_expired"), ("closed", "evicted_closed"), ("embryonic", "evicted_embryonic")],
+        &[
+            ("expired", "evicted_expired"),
+            ("closed", "evicted_closed"),
+            ("embryonic", "evicted_embryonic"),
+            ("silent", "evicted_silent"),
+        ],
     ),
     (
         "sensor_flows_refused",
@@ -131,6 +136,13 @@ fn findings(text: &mut Text, snapshot: &Snapshot) {
     for ((kind, severity), count) in counts {
         family.add(&[("kind", kind), ("severity", severity)], count);
     }
+    // Reasons are an operator's words, which may hold anything.
+    text.family(
+        "sensor_findings_allowed",
+        Type::Counter,
+        "Findings and aggregates that an allow-list kept from being told.",
+    )
+    .add(&[], snapshot.allowed.values().sum::<u64>());
     text.family(
         "sensor_finding_latency_seconds",
         Type::Histogram,
@@ -152,6 +164,12 @@ fn losses(text: &mut Text, snapshot: &Snapshot) {
         ("sensor_sweep_findings", "Findings of connections at rest.", sweep.found),
         ("sensor_sweep_told", "Findings at rest and records handed on to the report.", sweep.told),
         ("sensor_sweep_lost", "Findings at rest and records dropped, for the report is read too slowly.", sweep.lost),
+        ("sensor_sweep_held_back", "Mild findings at rest that were too many of a kind.", sweep.held),
+        (
+            "sensor_sweep_leaks_skipped",
+            "Rejected segments that were not compared with other connections, for there were too many at a time.",
+            sweep.leaks_skipped,
+        ),
         ("sensor_records", "Records of connections that reached the report.", sweep.records),
     ] {
         text.family(name, Type::Counter, help).add(&[], value);

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     sync::atomic::Ordering,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -18,6 +17,7 @@ use super::{
     Asked, Source,
     account::{Identity, identities},
     board::{Pinned, Told, Watched, lock},
+    process::Process,
 };
 use crate::{
     enrich::{Directory, Standing},
@@ -70,6 +70,8 @@ pub struct Snapshot {
     pub analysis: BTreeMap<String, u64>,
     /// Findings that reached the report, printed or not.
     pub findings: Vec<Findings>,
+    /// Findings and aggregates that were not told, by the reason that an allow-list gives.
+    pub allowed: BTreeMap<String, u64>,
     /// The flow table.
     pub flows: Flows,
     /// What became of the events that the kernel program submitted.
@@ -158,10 +160,14 @@ pub struct Sweep {
     pub told: u64,
     /// Those dropped.
     pub lost: u64,
+    /// Mild findings that were too many of a kind (`--rate`).
+    pub held: u64,
     /// Records that reached the report.
     pub records: u64,
     /// Flows that left the table before a record was made.
     pub missed: u64,
+    /// Rejected segments that were not compared with other connections, as there were too many at a time.
+    pub leaks_skipped: u64,
 }
 
 /// From segment to report.
@@ -221,18 +227,6 @@ pub struct Requests {
     pub refused: u64,
 }
 
-/// The agent's own process.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Process {
-    /// Resident memory.
-    pub resident_bytes: Option<u64>,
-    /// CPU that it used, in seconds.
-    pub cpu_seconds: Option<f64>,
-    /// Files that it has open.
-    pub open_files: Option<u64>,
-}
-
 impl Snapshot {
     /// As of now.
     pub(super) fn of(source: &Source, asked: &Asked) -> Self {
@@ -281,6 +275,7 @@ impl Snapshot {
             matched: matched(&cpu),
             analysis: Rows::IDS.iter().map(|id| String::from(*id)).zip(cpu.analysis).collect(),
             findings: findings(&told),
+            allowed: (source.allowed)(),
             flows: Flows {
                 embryonic: occupied.embryonic,
                 established: occupied.established,
@@ -293,8 +288,10 @@ impl Snapshot {
                 found: swept.found,
                 told: swept.told,
                 lost: swept.lost,
+                held: swept.held,
                 records: told.records,
                 missed: swept.known.missed(&cpu),
+                leaks_skipped: swept.leaks_skipped,
             },
             written: told.written,
             kept: source.board.kept(),
@@ -348,22 +345,6 @@ fn findings(told: &Told) -> Vec<Findings> {
         Findings { kind: kind.id().into(), severity: severity.name().into(), count }
     };
     told.findings.iter().map(one).collect()
-}
-
-impl Process {
-    fn now() -> Self {
-        let stat = fs::read_to_string("/proc/self/stat").ok();
-        // The second field, the command in brackets, may hold anything; the 14th and 15th are ticks, the 24th is pages.
-        let field = |n: usize| stat.as_deref()?.rsplit_once(") ")?.1.split(' ').nth(n - 3)?.parse::<u64>().ok();
-        // SAFETY: plain library calls that pass no memory.
-        let [ticks, page] = unsafe { [libc::sysconf(libc::_SC_CLK_TCK), libc::sysconf(libc::_SC_PAGESIZE)] };
-        let open = fs::read_dir("/proc/self/fd").ok().map(|files| files.count() as u64);
-        Self {
-            resident_bytes: field(24).map(|pages| pages * page.max(0) as u64),
-            cpu_seconds: field(14).zip(field(15)).map(|(user, system)| (user + system) as f64 / ticks.max(1) as f64),
-            open_files: open,
-        }
-    }
 }
 
 /// Nanoseconds since the epoch.

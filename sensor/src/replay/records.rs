@@ -6,11 +6,12 @@ use sensor_common::{event::Event, record::Record};
 
 use crate::{
     correlate::aggregate::Lookout,
-    host::Host,
     leaks::Leaks,
     report::{Place, Reporter},
     sweep::{Findings, Slots, Sweeper},
 };
+
+use super::judges::Judges;
 
 /// Between two sweeps, in nanoseconds of the capture.
 const ROUND: u64 = 1_000_000_000;
@@ -30,7 +31,7 @@ pub(super) struct Records {
 }
 
 impl Records {
-    pub(super) fn of(host: &Host, wanted: bool) -> Self {
+    pub(super) fn of(host: &Judges, wanted: bool) -> Self {
         let sweeper = Sweeper::new(host.buckets(), host.cpu());
         Self {
             sweeper,
@@ -44,14 +45,20 @@ impl Records {
         }
     }
 
-    /// Sweeps once a second, before what happens at `time`. A clock that goes back begins a new second.
+    /// Whether there is a sweep to be made before what happens at `time`: once a second. A clock that goes back begins a new second.
     #[inline]
-    pub(super) fn until<W: Write>(&mut self, time: u64, host: &Host, reporter: &mut Reporter<W>) -> io::Result<()> {
+    pub(super) fn are_due(&mut self, time: u64) -> bool {
         self.latest = time;
-        if time < self.next && self.next - time <= 2 * ROUND {
-            return Ok(());
+        let due = time >= self.next || self.next - time > 2 * ROUND;
+        if due {
+            self.next = time + ROUND;
         }
-        self.next = time + ROUND;
+        due
+    }
+
+    /// Sweeps.
+    pub(super) fn sweep<W: Write>(&mut self, host: &Judges, reporter: &mut Reporter<W>) -> io::Result<()> {
+        let time = self.latest;
         self.sweeper.sweep(host, time, &mut self.rest, &mut self.ended);
         self.tell(host, time, reporter)?;
         self.look(host, reporter)
@@ -63,19 +70,19 @@ impl Records {
     }
 
     /// Tells of all that is left.
-    pub(super) fn finish<W: Write>(&mut self, host: &Host, reporter: &mut Reporter<W>) -> io::Result<()> {
+    pub(super) fn finish<W: Write>(&mut self, host: &Judges, reporter: &mut Reporter<W>) -> io::Result<()> {
         self.sweeper.finish(host, self.latest, &mut self.rest, &mut self.ended);
         self.tell(host, self.latest, reporter)?;
         self.look(host, reporter)
     }
 
     /// Reads what shows in many connections together.
-    fn look<W: Write>(&mut self, host: &Host, reporter: &mut Reporter<W>) -> io::Result<()> {
-        reporter.read(self.lookout.look(self.latest, [host.cpu()], host.services().iter().copied(), host))
+    fn look<W: Write>(&mut self, host: &Judges, reporter: &mut Reporter<W>) -> io::Result<()> {
+        reporter.read(self.lookout.look(self.latest, [host.cpu()], host.services(), host))
     }
 
     /// What was found beside the engine's account, and what is missing, if anything is.
-    pub(super) fn notes(&self, host: &Host) -> impl Iterator<Item = String> {
+    pub(super) fn notes(&self, host: &Judges) -> impl Iterator<Item = String> {
         let missed = self.sweeper.missed(host.cpu());
         let found = (self.found > 0).then(|| format!("at rest, beside these: {}", self.found));
         let missed = (self.wanted && missed > 0)
@@ -83,7 +90,7 @@ impl Records {
         found.into_iter().chain(self.rest.1.note()).chain(missed)
     }
 
-    fn tell<W: Write>(&mut self, host: &Host, now: u64, reporter: &mut Reporter<W>) -> io::Result<()> {
+    fn tell<W: Write>(&mut self, host: &Judges, now: u64, reporter: &mut Reporter<W>) -> io::Result<()> {
         let (Findings(found), leaks) = &mut self.rest;
         leaks.look(host, now, found);
         self.found += found.len() as u64;

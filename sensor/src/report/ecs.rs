@@ -17,6 +17,7 @@ use super::{
     Finding,
     flow::Told,
     json::object_line,
+    owner::{self, kubernetes, orchestrator},
     rfc3339,
     siem::{bare, community_id, direction, of_finding, of_record, vlans, words},
 };
@@ -38,6 +39,9 @@ pub(super) fn finding(out: &mut impl Write, finding: &Finding<'_>) -> io::Result
         None => [Value::Null, Value::Null],
     };
     let text = words(finding);
+    // The sensor's own side is what an operator can look at.
+    let near = finding.cast.local().map_or(1, |local| usize::from(local != finding.side));
+    let pod = owner::pod(&finding.who, [src, dst], near);
     let object = json!({
         "@timestamp": rfc3339(finding.time),
         "ecs": { "version": VERSION },
@@ -68,6 +72,8 @@ pub(super) fn finding(out: &mut impl Write, finding: &Finding<'_>) -> io::Result
         "network": network(key, [src, dst], direction(hook)),
         "observer": observer(finding.place.interface, hook == Hook::Egress),
         "related": { "ip": related([src, dst]) },
+        "orchestrator": orchestrator(pod),
+        "kubernetes": kubernetes(pod),
         "sensor": of_finding(finding),
     });
     object_line(out, &bare(object))
@@ -77,6 +83,8 @@ pub(super) fn finding(out: &mut impl Write, finding: &Finding<'_>) -> io::Result
 pub(super) fn record(out: &mut impl Write, told: &Told<'_>) -> io::Result<()> {
     let (record, ends) = (told.record(), told.ends());
     let totals = told.totals();
+    let near = record.local.map_or(1, |local| usize::from(local == record.server));
+    let pod = owner::pod(told.who(), ends, near);
     let [client, server] = [0, 1].map(|side: usize| {
         let mut end = end(ends[side]);
         end["packets"] = totals[side].segments.into();
@@ -110,6 +118,8 @@ pub(super) fn record(out: &mut impl Write, told: &Told<'_>) -> io::Result<()> {
         "network": network,
         "observer": observer(told.interface(), false),
         "related": { "ip": related(ends) },
+        "orchestrator": orchestrator(pod),
+        "kubernetes": kubernetes(pod),
         "sensor": of_record(told),
     });
     object_line(out, &bare(object))

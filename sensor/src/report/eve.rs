@@ -2,6 +2,9 @@
 //!
 //! An incident is no `alert`: that is the match of a signature, by its number, on one packet. Bytes of a `flow` are left out,
 //! since Suricata counts whole packets and the sensor payload. What EVE has no field for is below `sensor`.
+//!
+//! Fields and their values: etc/schema.json in Suricata's sources, and "Eve JSON Format" in its user guide
+//! (docs.suricata.io, output/eve/eve-json-format).
 
 use std::io::{self, Write};
 
@@ -91,9 +94,9 @@ pub(super) fn incident(out: &mut impl Write, incident: &View) -> io::Result<()> 
     object_line(out, &bare(object))
 }
 
-/// Events of this type begin with its name.
+/// Events of this type begin with its name. `layer` is for `applayer` alone.
 fn anomaly(id: &str) -> Value {
-    json!({ "type": "stream", "event": format!("stream.{id}"), "layer": "tcp" })
+    json!({ "type": "stream", "event": format!("stream.{id}") })
 }
 
 /// As Suricata writes it: with an offset, in digits.

@@ -180,6 +180,11 @@ impl<'a> Finding<'a> {
     /// The same, with the names of both ends.
     pub fn named(self, names: &Directory) -> Self {
         let who = names.ends([self.src(), self.dst()], self.time);
+        self.of(who)
+    }
+
+    /// The same, of these.
+    pub fn of(self, who: Ends) -> Self {
         Self { who, ..self }
     }
 

@@ -105,6 +105,11 @@ impl<'a> Told<'a> {
     /// The same, with the names of both ends, as they were when the connection was last seen.
     pub fn named(self, names: &Directory) -> Self {
         let who = names.ends(self.ends(), self.clock.nanos(self.record.last));
+        self.of(who)
+    }
+
+    /// The same, of these.
+    pub fn of(self, who: Ends) -> Self {
         Self { who, ..self }
     }
 

@@ -9,7 +9,10 @@ use sensor_common::{
 };
 
 use super::{Finding, Output, Paint, Place, Reporter, compact, ecs, eve, explain, flow, json, wide};
-use crate::correlate::{self, State, View};
+use crate::{
+    correlate::{self, State, View},
+    enrich::Ends,
+};
 
 impl<W: Write> Reporter<W> {
     /// Prints a finding.
@@ -34,13 +37,13 @@ impl<W: Write> Reporter<W> {
         }
     }
 
-    /// Tells a finding that another report has correlated and handed on.
+    /// Tells a finding that another report has correlated and handed on, with the names of its ends.
     ///
     /// # Errors
     ///
     /// What the output says.
-    pub fn relay(&mut self, event: &Event, place: Place<'_>) -> io::Result<()> {
-        match self.wanted(event, place) {
+    pub fn relay(&mut self, event: &Event, place: Place<'_>, who: Ends) -> io::Result<()> {
+        match self.wanted(event, place).map(|finding| finding.of(who)) {
             Some(finding) if finding.severity >= self.style.min_severity => self.print(&finding),
             _ => Ok(()),
         }
@@ -51,8 +54,8 @@ impl<W: Write> Reporter<W> {
     /// # Errors
     ///
     /// What the output says.
-    pub fn relay_record(&mut self, record: &Record, place: Place<'_>) -> io::Result<()> {
-        let told = flow::Told::new(record, place, self.clock);
+    pub fn relay_record(&mut self, record: &Record, place: Place<'_>, who: Ends) -> io::Result<()> {
+        let told = flow::Told::new(record, place, self.clock).of(who);
         self.print_record(&told)
     }
 

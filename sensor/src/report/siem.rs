@@ -11,12 +11,12 @@ use sensor_common::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    Finding,
+    Finding, Word,
     flow::Told,
     json::{flags, hook},
     story,
 };
-use crate::catalogue;
+use crate::{catalogue, enrich::Ends};
 
 /// The Community ID, version 1 with seed 0: the same for both directions, in Zeek, Suricata and Arkime too.
 pub(super) fn community_id(ends: [SocketAddr; 2]) -> Option<String> {
@@ -88,6 +88,9 @@ pub(super) fn of_finding(finding: &Finding<'_>) -> Value {
         "age_us": micros(finding.age),
         "detail": finding.numbers(),
         "held_back": event.held_back,
+        "stack": finding.place.word.map(Word::id),
+        "stack_reason": finding.place.word.and_then(Word::name),
+        "kubernetes": named(&finding.who, ["src", "dst"]),
     })
 }
 
@@ -115,7 +118,14 @@ pub(super) fn of_record(told: &Told<'_>) -> Value {
         "client": side(client),
         "server": side(server),
         "findings": { "mild": record.findings[0], "severe": record.findings[1] },
+        "kubernetes": named(told.who(), ["client", "server"]),
     })
+}
+
+/// Whom the ends belonged to, as a cluster says.
+fn named(who: &Ends, ends: [&str; 2]) -> Option<Value> {
+    let known = ends.into_iter().zip(who.both()).filter(|(_, who)| who.is_some());
+    who.known().then(|| known.map(|(end, who)| (end.to_owned(), json!(who))).collect::<Map<_, _>>().into())
 }
 
 /// Whether the side that sent it asked for the connection; none where that is not known.

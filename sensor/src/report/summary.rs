@@ -22,9 +22,10 @@ const PARSE: [Counter; 6] = [
 ];
 
 /// Flows that were not followed to their end, by reason.
-const TABLE: [Counter; 5] = [
+const TABLE: [Counter; 6] = [
     Counter::EvictedClosed,
     Counter::EvictedEmbryonic,
+    Counter::EvictedSilent,
     Counter::TableFull,
     Counter::InsertRaces,
     Counter::ServiceOverflow,

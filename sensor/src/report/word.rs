@@ -44,6 +44,16 @@ impl<'a> Word<'a> {
     /// All public names.
     pub const IDS: [&'static str; 3] = ["own", "elsewhere", "none"];
 
+    /// The one that is called so; none where there is none.
+    pub fn named(id: &str, reason: Option<&'a str>) -> Option<Self> {
+        let word = match Self::IDS.iter().position(|known| *known == id)? {
+            0 => Self::Own(reason?),
+            1 => Self::Elsewhere(reason?),
+            _ => Self::Foreign,
+        };
+        Some(word)
+    }
+
     /// The public name.
     pub const fn id(self) -> &'static str {
         match self {

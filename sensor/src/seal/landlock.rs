@@ -1,6 +1,6 @@
 //! Landlock: no file but a few to read, no port to bind, none or one to connect to, no signal to others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, LandlockStatus, NetPort, Ruleset, RulesetAttr, RulesetCreatedAttr,
@@ -12,16 +12,21 @@ use super::{Connect, Layer};
 /// The newest that is asked for; older kernels enforce as much of it as they know.
 const NEWEST: ABI = ABI::V6;
 
-/// Leaves the calling thread these files and folders to read, these to write in, and this port to connect to. What is open stays
-/// open.
-pub(super) fn restrict(read: &[PathBuf], write: &[PathBuf], connect: Option<Connect>) -> Layer {
-    match try_restrict(read, write, connect) {
+/// Leaves the calling thread these files and folders to read, these to write in, this one to remove from, and this port to connect
+/// to. What is open stays open.
+pub(super) fn restrict(read: &[PathBuf], write: &[PathBuf], remove: Option<&Path>, connect: Option<Connect>) -> Layer {
+    match try_restrict(read, write, remove, connect) {
         Ok(layer) => layer,
         Err(error) => Layer::off(error.to_string()),
     }
 }
 
-fn try_restrict(read: &[PathBuf], write: &[PathBuf], connect: Option<Connect>) -> Result<Layer, RulesetError> {
+fn try_restrict(
+    read: &[PathBuf],
+    write: &[PathBuf],
+    remove: Option<&Path>,
+    connect: Option<Connect>,
+) -> Result<Layer, RulesetError> {
     // DNS over TCP is asked where an answer is too long for UDP.
     let ports = connect.into_iter().flat_map(|to| [Some(to.port), to.lookup.then_some(53)]).flatten();
     let ports = ports.map(|port| Ok::<_, RulesetError>(NetPort::new(port, AccessNet::ConnectTcp)));
@@ -33,6 +38,7 @@ fn try_restrict(read: &[PathBuf], write: &[PathBuf], connect: Option<Connect>) -
         .create()?
         .add_rules(path_beneath_rules(read, make_bitflags!(AccessFs::{ReadFile | ReadDir})))?
         .add_rules(ports)?
+        .add_rules(path_beneath_rules(remove, AccessFs::RemoveFile))?
         .add_rules(path_beneath_rules(
             write,
             make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile}),

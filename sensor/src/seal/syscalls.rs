@@ -21,6 +21,8 @@ pub(super) struct Scope {
     pub(super) connect: bool,
     /// Files are made, written and removed.
     pub(super) files: bool,
+    /// Files are removed.
+    pub(super) remove: bool,
 }
 
 /// Allowed whatever their arguments.
@@ -115,6 +117,13 @@ const FILES: &[c_long] = &[
     libc::SYS_readlink,
 ];
 
+/// To remove a file.
+const REMOVE: &[c_long] = &[
+    libc::SYS_unlinkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_unlink,
+];
+
 /// Older ways to ask for the same, which some C libraries take.
 #[cfg(target_arch = "x86_64")]
 const OLD: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_poll, libc::SYS_stat, libc::SYS_lstat, libc::SYS_time];
@@ -199,6 +208,10 @@ fn allowed(scope: Scope) -> Result<Rules, seccompiler::BackendError> {
     if scope.files {
         // Landlock says where.
         rules.extend(FILES.iter().map(|call| (*call, Vec::new())));
+    }
+    if scope.remove {
+        // The same.
+        rules.extend(REMOVE.iter().map(|call| (*call, Vec::new())));
     }
     if scope.hot_plug {
         rules.insert(libc::SYS_bpf, Vec::new());

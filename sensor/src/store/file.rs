@@ -16,7 +16,13 @@ use super::{DEFAULT_FILE, StoreError};
 const APPLICATION: i64 = 0x73_65_6e_73;
 
 /// The layout below.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
+
+/// What makes the second layout of the first.
+const SECOND: &str = "ALTER TABLE finding ADD COLUMN beside TEXT";
+
+/// The first layout in which a finding has what was known beside its event.
+pub(super) const WITH_BESIDE: i64 = 2;
 
 /// Addresses are nobody's business but the operator's.
 pub(super) const MODE: u32 = 0o640;
@@ -24,7 +30,7 @@ pub(super) const MODE: u32 = 0o640;
 /// How long another connection is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Times are nanoseconds since the epoch. What is filtered by has a column, the rest is in `view`, `event` and `told`.
+/// Times are nanoseconds since the epoch. What is filtered by has a column, the rest is in `view`, `event`, `beside` and `told`.
 const TABLES: &str = "
     CREATE TABLE run (
         id INTEGER PRIMARY KEY, live INTEGER NOT NULL, source TEXT NOT NULL, version TEXT NOT NULL,
@@ -37,7 +43,8 @@ const TABLES: &str = "
     CREATE INDEX incident_last ON incident (last);
     CREATE TABLE finding (
         id INTEGER PRIMARY KEY, run INTEGER NOT NULL, time INTEGER NOT NULL, severity INTEGER NOT NULL, kind TEXT NOT NULL,
-        src TEXT NOT NULL, dst TEXT NOT NULL, interface TEXT, frame INTEGER, incident TEXT, event BLOB NOT NULL
+        src TEXT NOT NULL, dst TEXT NOT NULL, interface TEXT, frame INTEGER, incident TEXT, event BLOB NOT NULL,
+        beside TEXT
     ) STRICT;
     CREATE INDEX finding_time ON finding (severity, time);
     CREATE INDEX finding_incident ON finding (incident, time) WHERE incident IS NOT NULL;
@@ -58,31 +65,34 @@ pub(super) fn writable(file: &Path) -> Result<Connection, StoreError> {
     create(file).map_err(|cause| StoreError::Create { file: file.display().to_string(), cause })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags).map_err(|error| StoreError::of(file, &error))?;
-    let fresh = check(&connection, file)?;
-    prepare(&mut connection, fresh).map_err(|error| StoreError::of(file, &error))?;
+    let layout = check(&connection, file)?;
+    prepare(&mut connection, layout).map_err(|error| StoreError::of(file, &error))?;
     Ok(connection)
 }
 
-/// Opens a database to read from, also beside one who writes.
-pub(super) fn readable(file: &Path) -> Result<Connection, StoreError> {
+/// Opens a database to read from, also beside one who writes; the number is its layout.
+pub(super) fn readable(file: &Path) -> Result<(Connection, i64), StoreError> {
     if !file.exists() {
         return Err(StoreError::Missing { file: file.display().to_string() });
     }
     plain(file)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags).map_err(|error| StoreError::of(file, &error))?;
-    let (connection, fresh) = match check(&connection, file) {
+    let (connection, layout) = match check(&connection, file) {
         // Whoever may not write there cannot look at what others write; where nobody does, no look is needed.
         Err(StoreError::Open { .. } | StoreError::ReadOnly { .. }) if journal(file) == 0 => {
             let alone = format!("file:{}?immutable=1", escaped(file));
             let connection = Connection::open_with_flags(alone, flags | OpenFlags::SQLITE_OPEN_URI)
                 .map_err(|error| StoreError::of(file, &error))?;
-            let fresh = check(&connection, file)?;
-            (connection, fresh)
+            let layout = check(&connection, file)?;
+            (connection, layout)
         }
         checked => (connection, checked?),
     };
-    if fresh { Err(StoreError::Missing { file: file.display().to_string() }) } else { Ok(connection) }
+    match layout {
+        None => Err(StoreError::Missing { file: file.display().to_string() }),
+        Some(layout) => Ok((connection, layout)),
+    }
 }
 
 /// Folders are no databases, and a pipe would be waited for.
@@ -108,8 +118,8 @@ fn create(file: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether it is empty; refuses what is not ours, or too new.
-fn check(connection: &Connection, file: &Path) -> Result<bool, StoreError> {
+/// Its layout, none if it is empty; refuses what is not ours, or too new.
+fn check(connection: &Connection, file: &Path) -> Result<Option<i64>, StoreError> {
     let read = || {
         connection.busy_timeout(PATIENCE)?;
         // What a file says of itself is data: nothing in it is run.
@@ -121,15 +131,15 @@ fn check(connection: &Connection, file: &Path) -> Result<bool, StoreError> {
     };
     let name = || file.display().to_string();
     match read().map_err(|error: rusqlite::Error| StoreError::of(file, &error))? {
-        [0, 0, 0] => Ok(true),
-        [APPLICATION, LAYOUT, _] => Ok(false),
+        [0, 0, 0] => Ok(None),
+        [APPLICATION, layout @ 1..=LAYOUT, _] => Ok(Some(layout)),
         [APPLICATION, found, _] => Err(StoreError::Newer { file: name(), found, known: LAYOUT }),
         _ => Err(StoreError::Foreign { file: name() }),
     }
 }
 
-fn prepare(connection: &mut Connection, fresh: bool) -> rusqlite::Result<()> {
-    if fresh {
+fn prepare(connection: &mut Connection, layout: Option<i64>) -> rusqlite::Result<()> {
+    if layout.is_none() {
         // Before the first table, or never.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
@@ -137,13 +147,16 @@ fn prepare(connection: &mut Connection, fresh: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |row| row.get::<_, i64>(0))?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    if fresh {
-        let new = connection.transaction()?;
-        new.execute_batch(TABLES)?;
-        new.pragma_update(None, "application_id", APPLICATION)?;
-        new.pragma_update(None, "user_version", LAYOUT)?;
-        new.commit()?;
-    }
+    let change = match layout {
+        None => TABLES,
+        Some(layout) if layout < WITH_BESIDE => SECOND,
+        Some(_) => return Ok(()),
+    };
+    let new = connection.transaction()?;
+    new.execute_batch(change)?;
+    new.pragma_update(None, "application_id", APPLICATION)?;
+    new.pragma_update(None, "user_version", LAYOUT)?;
+    new.commit()?;
     Ok(())
 }
 

@@ -10,12 +10,14 @@ use rusqlite::{Connection, Row as Columns, params};
 use sensor_common::{detect::Severity, event::Event};
 
 use super::{StoreError, file};
+use crate::report::Beside;
 
 /// A database that is read. Nobody is kept from writing for longer than a question takes.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
     file: PathBuf,
+    layout: i64,
 }
 
 /// Which incidents are asked for. Times are nanoseconds since the epoch.
@@ -67,6 +69,8 @@ pub struct Segments {
     pub frame: Option<u64>,
     /// The event; none if another version wrote it.
     pub event: Option<Box<Event>>,
+    /// What else was known.
+    pub beside: Beside,
 }
 
 /// A sensor that watched.
@@ -104,7 +108,8 @@ impl Reader {
     ///
     /// Why it cannot be read.
     pub fn open(file: &Path) -> Result<Self, StoreError> {
-        Ok(Self { connection: file::readable(file)?, file: file.to_owned() })
+        let (connection, layout) = file::readable(file)?;
+        Ok(Self { connection, file: file.to_owned(), layout })
     }
 
     /// The latest incidents that are `wanted`, at most `limit`, the latest one last.
@@ -166,11 +171,15 @@ impl Reader {
     ///
     /// Why they cannot be read.
     pub fn findings(&self, of: &Found, limit: usize) -> Result<Vec<Segments>, StoreError> {
-        let select = "SELECT time, kind, severity, src, dst, interface, frame, event FROM finding \
-                      WHERE incident = ?1 AND run = ?2 ORDER BY time, id LIMIT ?3";
+        let beside = if self.layout < file::WITH_BESIDE { "NULL" } else { "beside" };
+        let select = format!(
+            "SELECT time, kind, severity, src, dst, interface, frame, event, {beside} FROM finding \
+             WHERE incident = ?1 AND run = ?2 ORDER BY time, id LIMIT ?3"
+        );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.all(select, params![of.id, of.run, limit], |row| {
+        self.all(&select, params![of.id, of.run, limit], |row| {
             let event: Vec<u8> = row.get(7)?;
+            let beside: Option<String> = row.get(8)?;
             Ok(Segments {
                 time: row.get::<_, i64>(0)? as u64,
                 kind: row.get(1)?,
@@ -179,6 +188,8 @@ impl Reader {
                 interface: row.get(5)?,
                 frame: row.get::<_, Option<i64>>(6)?.map(|frame| frame as u64),
                 event: Event::decode(&event).map(Box::new),
+                // What a newer sensor wrote in another way is not known.
+                beside: beside.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
             })
         })
     }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     correlate::View,
-    report::{Finding, flow::Told},
+    report::{Beside, Finding, flow::Told},
 };
 
 /// Something to keep. Times are nanoseconds since the epoch.
@@ -45,6 +45,8 @@ pub enum Row {
         ends: [SocketAddr; 2],
         /// The event that it came as.
         event: Box<Event>,
+        /// What else was known, as JSON; none where that was nothing.
+        beside: Option<String>,
     },
     /// The record of a connection that ended.
     Record {
@@ -74,6 +76,10 @@ impl Row {
             incident: finding.incident.clone(),
             ends: [finding.src(), finding.dst()],
             event: Box::new(*finding.event),
+            // Nothing in there cannot be written as JSON.
+            beside: Some(Beside::of(finding))
+                .filter(|beside| !beside.is_empty())
+                .and_then(|b| serde_json::to_string(&b).ok()),
         }
     }
 

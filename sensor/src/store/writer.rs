@@ -205,8 +205,8 @@ fn insert(batch: &Transaction<'_>, run: i64, row: &Row) -> rusqlite::Result<()> 
         Row::Incident { id, first, last, severity, view } => batch
             .prepare_cached("INSERT OR REPLACE INTO incident VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
             .execute(params![id, run, *first as i64, *last as i64, *severity as u8, view]),
-        Row::Finding { time, interface, frame, incident, ends: [src, dst], event } => batch
-            .prepare_cached("INSERT INTO finding VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
+        Row::Finding { time, interface, frame, incident, ends: [src, dst], event, beside } => batch
+            .prepare_cached("INSERT INTO finding VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?
             .execute(params![
                 run,
                 *time as i64,
@@ -217,7 +217,8 @@ fn insert(batch: &Transaction<'_>, run: i64, row: &Row) -> rusqlite::Result<()> 
                 interface,
                 frame.map(|frame| frame as i64),
                 incident,
-                event.as_bytes()
+                event.as_bytes(),
+                beside
             ]),
         Row::Record { time, ends: [client, server], told } => batch
             .prepare_cached("INSERT INTO record VALUES (NULL, ?1, ?2, ?3, ?4, ?5)")?

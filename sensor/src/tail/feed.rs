@@ -13,10 +13,13 @@ use sensor_common::detect::Severity;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use super::{record::Saved, wire, wire::Message};
+use super::{
+    record::Saved,
+    wire::{self, Message, Seen},
+};
 use crate::{
     correlate::View,
-    report::{Finding, Sink, flow::Told},
+    report::{Beside, Finding, Sink, flow::Told},
 };
 
 /// Readers at a time.
@@ -167,7 +170,8 @@ impl Feed {
 impl Sink for Feed {
     fn finding(&mut self, finding: &Finding<'_>) {
         let class = usize::from(finding.severity >= Severity::Warn);
-        self.tell(class, wire::finding(finding.event, finding.time, finding.place.interface));
+        let seen = Seen { interface: finding.place.interface.map(str::to_owned), beside: Beside::of(finding) };
+        self.tell(class, wire::finding(finding.event, finding.time, &seen));
     }
 
     fn record(&mut self, told: &Told<'_>) {

@@ -6,7 +6,10 @@ use sensor_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::report::flow::Told;
+use crate::{
+    enrich::{Ends, Who},
+    report::flow::Told,
+};
 
 /// A record in numbers and words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,8 @@ pub(super) struct Saved {
     /// Who closed first, after which silence.
     close: Option<(u8, u64)>,
     pub(super) interface: Option<String>,
+    /// Whom client and server belonged to.
+    who: [Option<Box<Who>>; 2],
 }
 
 /// What a side sent, in the order of [`Total`].
@@ -85,7 +90,13 @@ impl Saved {
             ending: ending.id().into(),
             close: close.map(|Close { by, idle }| (by as u8, idle)),
             interface: told.interface().map(str::to_owned),
+            who: told.who().clone().0,
         }
+    }
+
+    /// Whom both ends belonged to.
+    pub(super) fn who(&self) -> Ends {
+        Ends(self.who.clone())
     }
 
     /// The record again. Words that are not known are those of connections that are not known.
@@ -137,12 +148,13 @@ mod tests {
             for conn_state in CONN_STATES {
                 record.conn_state = conn_state;
                 let place = Place { interface: Some("eth0"), ..Place::default() };
-                let saved = Saved::of(&Told::new(&record, place, WallClock::epoch()));
+                let who = Ends([None, Some(Box::new(Who { pod: Some("web-0".into()), ..Who::default() }))]);
+                let saved = Saved::of(&Told::new(&record, place, WallClock::epoch()).of(who.clone()));
                 let text = serde_json::to_string(&saved).unwrap();
                 let again: Saved = serde_json::from_str(&text).unwrap();
                 assert_eq!(
-                    (again.record(), again.interface.as_deref(), again.wall),
-                    (record, Some("eth0"), record.last)
+                    (again.record(), again.interface.as_deref(), again.wall, again.who()),
+                    (record, Some("eth0"), record.last, who)
                 );
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -37,6 +37,7 @@ const LAST: Duration = Duration::from_secs(1);
 pub struct Server {
     runtime: Runtime,
     listener: UnixListener,
+    place: socket::Place,
 }
 
 impl Server {
@@ -48,11 +49,16 @@ impl Server {
     pub fn open(path: &Path) -> Result<Self, SocketError> {
         let failed = |cause| SocketError::Make { path: path.into(), cause };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let listener = socket::listen(path)?;
+        let (listener, place) = socket::listen(path)?;
         let entered = runtime.enter();
         let listener = UnixListener::from_std(listener).map_err(failed)?;
         drop(entered);
-        Ok(Self { runtime, listener })
+        Ok(Self { runtime, listener, place })
+    }
+
+    /// A folder with nothing but the socket in it, from which it is removed at the end.
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.place.own_folder()
     }
 
     /// Serves from `feed` until the result is dropped, which lets all readers have what waits for them.
@@ -62,13 +68,13 @@ impl Server {
     /// When there can be no more threads.
     pub fn start(self, feed: Feed) -> io::Result<Serving> {
         let (stop, stopped) = oneshot::channel::<()>();
-        let Self { runtime, listener } = self;
+        let Self { runtime, listener, place } = self;
         let work = {
             let feed = feed.clone();
             move || runtime.block_on(serve(listener, feed, stopped))
         };
         let thread = std::thread::Builder::new().name("tail".into()).spawn(work)?;
-        Ok(Serving { feed, stop: Some(stop), thread: Some(thread) })
+        Ok(Serving { feed, stop: Some(stop), thread: Some(thread), _place: place })
     }
 }
 
@@ -77,6 +83,8 @@ pub struct Serving {
     feed: Feed,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// Given up last.
+    _place: socket::Place,
 }
 
 impl Drop for Serving {

@@ -10,7 +10,10 @@ use std::{
 
 use sensor_common::record::Record;
 
-use super::{TailError, warn, wire::MAGIC, wire::Message};
+use super::{
+    TailError, warn,
+    wire::{MAGIC, Message, Seen},
+};
 use crate::{
     cli::Tail,
     failure::Failure,
@@ -131,15 +134,15 @@ impl Telling<'_> {
         let Tail { filter, since, until, records, .. } = self.options;
         let within = |time| since.is_none_or(|since| time >= since.0) && until.is_none_or(|until| time <= until.0);
         match message {
-            Message::Finding { event, wall, interface } => {
-                let place = Place { interface: interface.as_deref(), ..Place::default() };
+            Message::Finding { event, wall, seen } => {
                 let told = event.severity() >= self.reporter.least();
-                told && within(*wall) && filter.fits(&Traits::of(&Finding::new(event, clock(event.time, *wall), place)))
+                let finding = || Finding::new(event, clock(event.time, *wall), place(seen)).of(seen.beside.who());
+                told && within(*wall) && filter.fits(&Traits::of(&finding()))
             }
             Message::Record(saved) => {
                 let place = Place { interface: saved.interface.as_deref(), ..Place::default() };
                 let record: Record = saved.record();
-                let told = Told::new(&record, place, clock(saved.record().last, saved.wall));
+                let told = Told::new(&record, place, clock(saved.record().last, saved.wall)).of(saved.who());
                 *records && within(saved.wall) && filter.fits(&Traits::of_record(&told))
             }
             Message::Incident(view) => {
@@ -152,14 +155,15 @@ impl Telling<'_> {
 
     fn tell(&mut self, message: &Message) -> io::Result<()> {
         match message {
-            Message::Finding { event, wall, interface } => {
+            Message::Finding { event, wall, seen } => {
                 self.reporter.set_clock(clock(event.time, *wall));
-                self.reporter.relay(event, Place { interface: interface.as_deref(), ..Place::default() })
+                self.reporter.relay(event, place(seen), seen.beside.who())
             }
             Message::Record(saved) => {
                 let record = saved.record();
                 self.reporter.set_clock(clock(record.last, saved.wall));
-                self.reporter.relay_record(&record, Place { interface: saved.interface.as_deref(), ..Place::default() })
+                let place = Place { interface: saved.interface.as_deref(), ..Place::default() };
+                self.reporter.relay_record(&record, place, saved.who())
             }
             Message::Incident(view) => self.reporter.incident(view),
             _ => Ok(()),
@@ -178,6 +182,11 @@ impl Telling<'_> {
         }
         Ok(())
     }
+}
+
+/// Where it was seen.
+fn place(seen: &Seen) -> Place<'_> {
+    Place { interface: seen.interface.as_deref(), word: seen.beside.word(), ..Place::default() }
 }
 
 /// The clock by which `engine` is the moment `wall`.

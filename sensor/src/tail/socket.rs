@@ -80,8 +80,43 @@ pub enum SocketError {
     },
 }
 
+/// A socket's place among files, taken by whoever listens there.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    identity: Option<Identity>,
+}
+
+/// Device, inode, which is soon used again, and when it was changed.
+type Identity = (u64, u64, i64, i64);
+
+impl Place {
+    fn of(path: &Path) -> Self {
+        Self { path: path.into(), identity: identity(path) }
+    }
+
+    /// Its folder, if there is nothing else in it: to remove things there is a right that does no harm.
+    pub(super) fn own_folder(&self) -> Option<PathBuf> {
+        let folder = self.path.parent()?;
+        (fs::read_dir(folder).ok()?.count() == 1).then(|| folder.to_owned())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Another sensor may have it by now. Whoever has no right to, leaves a stale one, which the next one replaces.
+        if self.identity.is_some() && identity(&self.path) == self.identity {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    fs::symlink_metadata(path).ok().map(|there| (there.dev(), there.ino(), there.ctime(), there.ctime_nsec()))
+}
+
 /// Listens there. A socket that nobody listens on any more is replaced; the default's folder is made.
-pub(super) fn listen(path: &Path) -> Result<UnixListener, SocketError> {
+pub(super) fn listen(path: &Path) -> Result<(UnixListener, Place), SocketError> {
     let failed = |cause| SocketError::Make { path: path.into(), cause };
     if path == Path::new(DEFAULT)
         && let Some(folder) = path.parent()
@@ -102,7 +137,7 @@ pub(super) fn listen(path: &Path) -> Result<UnixListener, SocketError> {
     bind(&socket, &address).map_err(|e| failed(e.into()))?;
     fs::set_permissions(path, Permissions::from_mode(MODE)).map_err(failed)?;
     hear(&socket, BACKLOG).map_err(|e| failed(e.into()))?;
-    Ok(socket.into())
+    Ok((socket.into(), Place::of(path)))
 }
 
 /// Makes room for a socket, if what is there is one that nobody listens on.
@@ -157,10 +192,24 @@ mod tests {
         let path = folder.path().join("t.sock");
         let first = listen(&path).unwrap();
         assert!(matches!(listen(&path), Err(SocketError::Taken { .. })));
+        // As one who is killed.
+        let (first, place) = first;
+        std::mem::forget(place);
         drop(first);
         assert!(matches!(connect(&path), Err(SocketError::Nobody { .. })));
-        let _second = listen(&path).unwrap();
+        let second = listen(&path).unwrap();
         assert!(connect(&path).is_ok());
+        assert_eq!(second.1.own_folder().as_deref(), Some(folder.path()));
+        drop(second);
+        assert!(!path.exists(), "it leaves nothing behind");
+        // Nor does it take another's away.
+        let (_, mine) = listen(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        // Times of files go by ticks.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let (theirs, _their_place) = listen(&path).unwrap();
+        drop(mine);
+        assert!(connect(&path).is_ok(), "{theirs:?}");
         let file = folder.path().join("file");
         fs::write(&file, "dear").unwrap();
         assert!(matches!(listen(&file), Err(SocketError::NoSocket { .. })));

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use zerocopy::IntoBytes as _;
 
 use super::record::Saved;
-use crate::correlate::View;
+use crate::{correlate::View, report::Beside};
 
 /// What comes first.
 pub(super) const MAGIC: [u8; 12] = *b"sensor-tail\n";
 
 /// Version of all this.
-pub(super) const PROTOCOL: u32 = 1;
+pub(super) const PROTOCOL: u32 = 2;
 
 /// The longest frame that is believed.
 const LONGEST: usize = 1 << 20;
@@ -48,13 +48,22 @@ impl Hello {
     }
 }
 
+/// What a finding's event does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seen {
+    /// At which interface.
+    pub(super) interface: Option<String>,
+    #[serde(flatten)]
+    pub(super) beside: Beside,
+}
+
 /// A frame.
 #[derive(Debug)]
 pub(super) enum Message {
     /// The first.
     Hello(Hello),
-    /// What was found, when by the wall clock, and at which interface.
-    Finding { event: Box<Event>, wall: u64, interface: Option<String> },
+    /// What was found, when by the wall clock, and what was known beside.
+    Finding { event: Box<Event>, wall: u64, seen: Seen },
     /// A connection that ended.
     Record(Box<Saved>),
     /// An incident, as it is told.
@@ -92,10 +101,11 @@ fn json(what: u8, object: &impl Serialize) -> Vec<u8> {
     frame(what, &[&serde_json::to_vec(object).unwrap_or_default()])
 }
 
-/// The frame of a finding, made without a detour: there may be many.
-pub(super) fn finding(event: &Event, wall: u64, interface: Option<&str>) -> Vec<u8> {
-    let name = interface.unwrap_or_default().as_bytes();
-    frame(FINDING, &[&wall.to_le_bytes(), event.as_bytes(), &[u8::from(interface.is_some())], name])
+/// The frame of a finding.
+pub(super) fn finding(event: &Event, wall: u64, seen: &Seen) -> Vec<u8> {
+    // As above.
+    let seen = serde_json::to_vec(seen).unwrap_or_default();
+    frame(FINDING, &[&wall.to_le_bytes(), event.as_bytes(), &seen])
 }
 
 impl Message {
@@ -103,7 +113,7 @@ impl Message {
     pub(super) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Hello(hello) => json(HELLO, hello),
-            Self::Finding { event, wall, interface } => finding(event, *wall, interface.as_deref()),
+            Self::Finding { event, wall, seen } => finding(event, *wall, seen),
             Self::Record(record) => json(RECORD, record),
             Self::Incident(view) => json(INCIDENT, view),
             Self::Live => frame(LIVE, &[]),
@@ -119,13 +129,8 @@ impl Message {
             FINDING => {
                 let (wall, rest) = body.split_first_chunk::<8>()?;
                 let (event, rest) = rest.split_at_checked(size_of::<Event>())?;
-                let (named, name) = rest.split_first()?;
-                let interface = String::from_utf8(name.to_vec()).ok()?;
-                Self::Finding {
-                    event: Box::new(Event::decode(event)?),
-                    wall: u64::from_le_bytes(*wall),
-                    interface: (*named != 0).then_some(interface),
-                }
+                let seen = serde_json::from_slice(rest).ok()?;
+                Self::Finding { event: Box::new(Event::decode(event)?), wall: u64::from_le_bytes(*wall), seen }
             }
             RECORD => Self::Record(serde_json::from_slice(body).ok()?),
             INCIDENT => Self::Incident(serde_json::from_slice(body).ok()?),
@@ -177,17 +182,19 @@ mod tests {
         let found = event(Kind::RstSeqData, 77);
         let mut bytes = Vec::new();
         bytes.extend(Message::Hello(Hello::own(5)).encode());
-        bytes.extend(finding(&found, 99, Some("veth\u{1b}é")));
-        bytes.extend(finding(&found, 100, None));
+        let beside: Beside = serde_json::from_str(r#"{"stack": "own", "stack_reason": "TCP_STATE"}"#).unwrap();
+        let seen = [Seen { interface: Some("veth\u{1b}é".into()), beside }, Seen::default()];
+        bytes.extend(finding(&found, 99, &seen[0]));
+        bytes.extend(finding(&found, 100, &seen[1]));
         for message in [Message::Live, Message::Slow(7), Message::Full(8), Message::End] {
             bytes.extend(message.encode());
         }
         let mut from = &bytes[..];
         let mut next = || Message::read(&mut from).unwrap();
         assert!(matches!(next(), Some(Message::Hello(hello)) if hello == Hello::own(5) && hello.stranger().is_none()));
-        for (time, name) in [(99, Some("veth\u{1b}é")), (100, None)] {
-            let Some(Message::Finding { event, wall, interface }) = next() else { panic!("a finding") };
-            assert_eq!((event.as_bytes(), wall, interface.as_deref()), (found.as_bytes(), time, name));
+        for (time, known) in [99, 100].into_iter().zip(&seen) {
+            let Some(Message::Finding { event, wall, seen }) = next() else { panic!("a finding") };
+            assert_eq!((event.as_bytes(), wall, &seen), (found.as_bytes(), time, known));
         }
         assert!(matches!(next(), Some(Message::Live)) && matches!(next(), Some(Message::Slow(7))));
         assert!(matches!(next(), Some(Message::Full(8))) && matches!(next(), Some(Message::End)));
@@ -196,8 +203,8 @@ mod tests {
 
     #[test]
     fn another_version_is_named() {
-        let other = Hello { protocol: 2, version: "9.9.9".into(), ..Hello::own(0) };
-        assert_eq!(other.stranger().unwrap(), format!("sensor 9.9.9, protocol 2, findings {EVENT_VERSION}"));
+        let other = Hello { protocol: 9, version: "9.9.9".into(), ..Hello::own(0) };
+        assert_eq!(other.stranger().unwrap(), format!("sensor 9.9.9, protocol 9, findings {EVENT_VERSION}"));
     }
 
     proptest! {

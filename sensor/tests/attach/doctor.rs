@@ -264,9 +264,9 @@ fn the_kernel_and_its_settings() {
         ),
         (
             &[],
-            "mount -t tmpfs none /sys/fs/cgroup; mkdir -p /sys/fs/cgroup/memory; echo 33554432 > /sys/fs/cgroup/memory.max; \
-             echo 33554432 > /sys/fs/cgroup/memory/memory.limit_in_bytes;",
-            ["memory", "fail", "the control group has 32 MiB", "--flows 32768"],
+            "mount -t tmpfs none /sys/fs/cgroup; mkdir -p /sys/fs/cgroup/memory; echo 16777216 > /sys/fs/cgroup/memory.max; \
+             echo 16777216 > /sys/fs/cgroup/memory/memory.limit_in_bytes;",
+            ["memory", "fail", "the control group has 16.0 MiB", "--flows 64"],
         ),
         (
             &[],

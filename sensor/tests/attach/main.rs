@@ -8,6 +8,7 @@ mod child;
 mod config;
 mod demo;
 mod doctor;
+mod floods;
 mod flows;
 mod hooks;
 mod hotplug;

@@ -85,7 +85,11 @@ fn a_finding_carries_the_pods_names() {
     let mut own = service("10.96.14.2");
     own["spec"]["ports"][0]["targetPort"] = json!(8080);
     api.put("services", own);
-    let (_folder, running) = attach(&lab, &api, &["--kubernetes", "--output", "json", "--records"]);
+    let place = tempfile::tempdir().unwrap();
+    let socket = place.path().join("tail.sock");
+    let socket = socket.to_str().unwrap();
+    let arguments = ["--kubernetes", "--output", "json", "--records", "--socket", socket];
+    let (_folder, running) = attach(&lab, &api, &arguments);
     let line = until(&lab, &running, "web-6d4cf56db6-x2x4z");
     let object: Value = serde_json::from_str(&line).unwrap();
     let names = &object["kubernetes"];
@@ -97,6 +101,21 @@ fn a_finding_carries_the_pods_names() {
     assert_eq!(either(to, "workload"), json!({ "kind": "Deployment", "name": "web" }));
     assert_eq!((either(to, "services"), either(to, "node")), (json!(["web"]), json!(NODE)));
     assert_eq!(either(to, "ambiguous"), false);
+    // Whoever follows, and knows no cluster, is told the same.
+    let tail = |arguments: &[&str]| {
+        let mut tail = sensor(&[&["tail", "--socket", socket, "-o", "ecs"], arguments].concat());
+        tail.stdout(Stdio::piped());
+        let mut tail = Running::start(lab.server().netns(), tail);
+        assert_eq!(tail.end(super::child::SOON).code(), Some(0), "{}", tail.stderr.text());
+        let lines = tail.stdout.text();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let told = tail(&["--pod", "shop/web-*", "--severity", "alert"]);
+    let of = |kind: &str| told.iter().find(|one| one["event"]["dataset"] == kind).cloned().unwrap_or_default();
+    let finding = of("sensor.finding");
+    assert_eq!(finding["orchestrator"]["resource"]["name"], "web-6d4cf56db6-x2x4z", "{told:?}");
+    assert_eq!(finding["kubernetes"]["deployment"]["name"], "web", "{told:?}");
+    assert!(tail(&["--pod", "nobody"]).is_empty() && !tail(&["--namespace", "shop"]).is_empty());
     // Whoever is not asked to, writes nothing.
     assert!(api.posted().is_empty());
     // And whoever asks is told how it stands.

@@ -32,7 +32,27 @@ fn a_newer_layout_is_refused() {
     used(&file, 1);
     Connection::open(&file).expect("it opens").pragma_update(None, "user_version", 99).expect("a number");
     let said = refused(&file);
-    assert!(said.contains("newer sensor (layout 99, this one knows 1)"), "{said}");
+    assert!(said.contains("newer sensor (layout 99, this one knows 2)"), "{said}");
+}
+
+/// As the first version made it.
+#[test]
+fn an_older_layout_is_read_as_it_is_and_goes_on_as_the_newer_one() {
+    let (_folder, file) = file();
+    used(&file, 3);
+    let older = "ALTER TABLE finding DROP COLUMN beside; UPDATE finding SET incident = 'i'; PRAGMA user_version = 1;
+        INSERT INTO incident SELECT 'i', run, min(time), max(time), 0, '{}' FROM finding";
+    Connection::open(&file).expect("it opens").execute_batch(older).expect("room");
+    let findings = || {
+        let reader = Reader::open(&file).expect("it opens");
+        let found = reader.named("i", 1).expect("it reads");
+        reader.findings(&found[0], 10).expect("it reads")
+    };
+    assert_eq!(findings().len(), 3);
+    used(&file, 1);
+    assert_eq!(findings().len(), 3);
+    assert_eq!(super::ask::<i64>(&file, "PRAGMA user_version"), 2);
+    assert_eq!(super::ask::<i64>(&file, "SELECT count(*) FROM finding WHERE beside IS NULL"), 4);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn finding(n: u64, time: u64, severity: Severity) -> Row {
     (event.version, event.severity, event.time) = (EVENT_VERSION, severity as u8, time);
     let end = "192.0.2.1:80".parse().expect("an address");
     let event = Box::new(event);
-    Row::Finding { time, interface: None, frame: Some(n), incident: None, ends: [end, end], event }
+    Row::Finding { time, interface: None, frame: Some(n), incident: None, ends: [end, end], event, beside: None }
 }
 
 /// The `n`th record.

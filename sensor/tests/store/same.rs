@@ -1,7 +1,10 @@
 //! What is kept reads back as it was.
 
 use proptest::prelude::*;
-use sensor::store::{Ended, Kept, Origin, Reader, Row, Which, Writer};
+use sensor::{
+    report::Beside,
+    store::{Ended, Kept, Origin, Reader, Row, Which, Writer},
+};
 use sensor_common::{
     detect::Severity,
     event::{EVENT_VERSION, Event},
@@ -9,6 +12,9 @@ use sensor_common::{
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::{TODAY, ask, file};
+
+/// What was known beside some of them.
+const BESIDE: &str = r#"{"stack":"own","stack_reason":"TCP_STATE"}"#;
 
 /// Any event that the kernel could send.
 fn events() -> impl Strategy<Value = Event> {
@@ -37,6 +43,7 @@ proptest! {
             incident: Some("a'b\"c%".to_owned()),
             ends: [(*address, 1).into(), (*address, 2).into()],
             event: Box::new(*event),
+            beside: (n % 2 == 0).then(|| BESIDE.to_owned()),
         }).collect();
         writer.write(&rows, 7, TODAY, &mut kept).expect("it writes");
         let incident = Row::Incident {
@@ -56,6 +63,8 @@ proptest! {
             prop_assert_eq!((read.time, read.severity), (TODAY + n, event.severity));
             prop_assert_eq!(read.kind.as_str(), event.kind().expect("known").id());
             prop_assert_eq!((read.interface.as_ref(), read.frame), (Some(name), frame.map(u64::from)));
+            let known = if n % 2 == 0 { serde_json::from_str(BESIDE).expect("as it was written") } else { Beside::default() };
+            prop_assert_eq!(&read.beside, &known);
             let [a, b, c, d] = address;
             prop_assert_eq!(read.ends[0].clone(), format!("{a}.{b}.{c}.{d}:1"));
         }

@@ -32,6 +32,30 @@ fn a_sensor_that_has_just_started_is_patient() {
     }
 }
 
+/// A flood finds some buckets full of live connections: that is no reason to keep quiet.
+#[test]
+fn a_flood_at_a_table_that_is_nearly_full() {
+    for (flags, kind) in [(RST, Aggregate::RstFloodIn), (ACK, Aggregate::AckFlood)] {
+        let mut world = World::of(1024);
+        world.every(20, 30, |w, i| w.connect(client(1_000_000 + i), local(443), End::Open));
+        world.every(6, 4000, |w, i| w.segment(client(i), local(443), flags, [i, 1], LINUX));
+        assert!(world.refused() > 0);
+        let told = world.finish();
+        assert_eq!(kinds(&told), [(kind, Severity::Warn)], "{told:#?}");
+    }
+}
+
+/// Live connections without a place leave resets and FINs of nobody behind.
+#[test]
+fn a_table_that_is_too_small_is_none() {
+    let mut world = World::of(64);
+    world.every(40, 400, |w, i| {
+        w.connect(client(i % 4000), local(443), if i % 2 == 0 { End::Client } else { End::Open })
+    });
+    assert!(world.refused() > 10_000);
+    silent(world, "a table that is too small");
+}
+
 #[test]
 fn connections_that_move_here_are_none() {
     let mut world = World::default();

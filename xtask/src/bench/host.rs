@@ -8,22 +8,25 @@ use sensor_common::engine::Seen;
 use sensor_common::event::Hook;
 use sensor_common::wire::Slice;
 
-use super::kernel::cpu_time;
+use super::cpu::cpu_time;
 use super::report::Cell;
-use super::traffic::{FRAME, INTERFACE, Traffic, fill, template};
+use super::traffic::{FRAME, INTERFACE, Layout, Traffic};
 
 /// Nanoseconds between two frames.
 const STEP: u64 = 1_000;
 
 /// Times `runs` passes over at least `packets` frames of `flows` established flows.
 pub(super) fn measure(flows: usize, config: &Config, runs: usize, packets: usize) -> Result<Cell> {
-    let traffic = Traffic::established(flows, config)?;
+    let traffic = Traffic::established(flows, Layout::PLAIN, config)?;
     let laps = packets.div_ceil(traffic.lap.len());
     let mut host = Host::new(*config);
     let mut now = STEP;
-    let mut frames = template().repeat(traffic.handshakes.len().max(traffic.lap.len() * laps));
+    let mut frames = traffic.layout.template().repeat(traffic.handshakes.len().max(traffic.lap.len() * laps));
     let length = traffic.handshakes.len() * FRAME;
-    frames.chunks_exact_mut(FRAME).zip(&traffic.handshakes).for_each(|(frame, recipe)| fill(frame, recipe, 0));
+    frames
+        .chunks_exact_mut(FRAME)
+        .zip(&traffic.handshakes)
+        .for_each(|(frame, recipe)| traffic.layout.fill(frame, recipe, 0));
     observe(&mut host, &frames[..length], &mut now);
     let established = host.cpu().get(Counter::FlowsEstablished);
     ensure!(established == flows as u64, "{established} flows were established, not {flows}");
@@ -33,7 +36,9 @@ pub(super) fn measure(flows: usize, config: &Config, runs: usize, packets: usize
     for run in 0..=runs {
         let frames = &mut frames[..traffic.lap.len() * laps * FRAME];
         for part in frames.chunks_exact_mut(traffic.lap.len() * FRAME) {
-            part.chunks_exact_mut(FRAME).zip(&traffic.lap).for_each(|(frame, recipe)| fill(frame, recipe, lap));
+            part.chunks_exact_mut(FRAME)
+                .zip(&traffic.lap)
+                .for_each(|(frame, recipe)| traffic.layout.fill(frame, recipe, lap));
             lap += 1;
         }
         let begun = cpu_time();

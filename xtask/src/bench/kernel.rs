@@ -1,24 +1,17 @@
 //! Loading, feeding and timing the programs.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use aya::maps::{MapData, PerCpuArray, ProgramArray};
+use aya::maps::{MapData, ProgramArray};
 use aya::programs::{Program, ProgramFd, SchedClassifier, TestRun, TestRunOptions, Xdp};
-use aya::{Ebpf, EbpfLoader, Pod};
-use sensor_common::config::Config;
-use sensor_common::counters::{Cpu, Local};
-use sensor_common::engine::Stage;
-use sensor_common::flow::{Flow, HeadBits};
-use sensor_common::table::WAYS;
-use serde::{Deserialize, Serialize};
+use aya::{Ebpf, EbpfLoader};
 use zerocopy::IntoBytes;
 
+use super::cpu::cpu_time;
 use super::mapping::Mapping;
-use super::recipe::{Feed, Recipe};
-use super::stack;
-use super::traffic::{Traffic, template};
+use super::recipe::{Feed, Line, Recipe};
+use super::traffic::{Layout, Traffic};
 
 /// XDP_PASS and TC_ACT_UNSPEC: what every measured program returns, and the feeder does not.
 const VERDICTS: [u32; 2] = [2, u32::MAX];
@@ -35,45 +28,52 @@ pub(super) enum Hook {
 /// A program that can be fed.
 pub(super) struct Target {
     hook: Hook,
-    fd: ProgramFd,
+    pub(super) fd: ProgramFd,
 }
 
 /// The program that is run by itself, to tell what the kernel's own loop costs.
 pub(super) const UNFED: &str = "null_xdp";
 
-/// What the kernel says of a program.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Loaded {
-    /// Its name.
-    pub(super) name: String,
-    /// Instructions that the verifier went through.
-    pub(super) verified: u32,
-    /// Instructions of the program as loaded.
-    pub(super) translated: u32,
-    /// Bytes of machine code.
-    pub(super) jitted: u32,
-    /// Bytes of stack, of the deepest chain of calls.
-    #[serde(default)]
-    pub(super) stack: u32,
-}
-
 /// The feeder with its recipes, and the programs to compare with.
 pub(super) struct Rig {
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
+    pub(super) progress: Mapping<Line>,
     feed: Mapping<Feed>,
     xdp: ProgramArray<MapData>,
     tc: ProgramArray<MapData>,
     handshakes: u32,
     lap: u32,
+    pub(super) layout: Layout,
+    /// The interface that frames are said to come in through, where it is not the test-run's.
+    ifindex: Option<u32>,
 }
 
+/// Flows in a bucket of the floor's array.
+const PLACES: u32 = 4;
+
 impl Rig {
-    /// Loads the benchmark's object for this traffic; the floor's map has room for `capacity` flows.
+    /// Loads the benchmark's object for this traffic; the floors' maps have room for `capacity` flows.
     pub(super) fn load(object: &Path, traffic: &Traffic, capacity: u32) -> Result<Self> {
+        Self::load_live(object, traffic, capacity, (0, 0))
+    }
+
+    /// The same for a live run, which sends out of interface `ifindex` and has at most `window` frames on their way.
+    pub(super) fn load_live(
+        object: &Path,
+        traffic: &Traffic,
+        capacity: u32,
+        (ifindex, window): (u32, u64),
+    ) -> Result<Self> {
         let (handshakes, lap) = (traffic.handshakes.len(), traffic.lap.len());
+        let buckets = (capacity / PLACES).next_power_of_two();
         let mut ebpf = EbpfLoader::new()
+            .override_global("LAYOUT", &traffic.layout.0, true)
+            .override_global("IFINDEX", &ifindex, true)
+            .override_global("WINDOW", &window, true)
+            .override_global("BUCKET_MASK", &(buckets - 1), true)
             .map_max_entries("RECIPES", (handshakes + lap) as u32)
             .map_max_entries("FLOOR", capacity)
+            .map_max_entries("FLOOR_ARRAY", buckets)
             .load_file(object)?;
         load_programs(&mut ebpf)?;
         let mut recipes: Mapping<Recipe> =
@@ -82,14 +82,34 @@ impl Rig {
         first.copy_from_slice(&traffic.handshakes);
         then.copy_from_slice(&traffic.lap);
         let feed = Mapping::new(ebpf.map("FEED").context("no map FEED")?, 1)?;
+        let progress = Mapping::new(ebpf.map("PROGRESS").context("no map PROGRESS")?, 3)?;
         let mut slot = |name| ebpf.take_map(name).with_context(|| format!("no map {name}"));
         let (xdp, tc) = (slot("XDP_TARGET")?.try_into()?, slot("TC_TARGET")?.try_into()?);
-        Ok(Self { ebpf, feed, xdp, tc, handshakes: handshakes as u32, lap: lap as u32 })
+        let layout = traffic.layout;
+        Ok(Self {
+            ebpf,
+            progress,
+            feed,
+            xdp,
+            tc,
+            handshakes: handshakes as u32,
+            lap: lap as u32,
+            layout,
+            ifindex: None,
+        })
     }
 
     /// One of the benchmark's own programs.
     pub(super) fn target(&self, name: &str) -> Result<Target> {
         target(&self.ebpf, name)
+    }
+
+    /// Feeds every handshake once, as if it came in through interface `ifindex` of this thread's namespace.
+    pub(super) fn shake_hands_at(&mut self, ifindex: u32, target: &Target) -> Result<()> {
+        self.ifindex = Some(ifindex);
+        let done = self.shake_hands(target);
+        self.ifindex = None;
+        done
     }
 
     /// Feeds every handshake once, one lap at a time.
@@ -98,9 +118,14 @@ impl Rig {
             self.feed.elements()[0] = Feed { next: 0, first: 0, end: self.handshakes, lap: 0 };
             self.run(target, self.handshakes)?;
         }
+        self.rewind();
+        Ok(())
+    }
+
+    /// Begins with the first lap.
+    pub(super) fn rewind(&mut self) {
         let (first, end) = (self.handshakes, self.handshakes + self.lap);
         self.feed.elements()[0] = Feed { next: first, first, end, lap: 0 };
-        Ok(())
     }
 
     /// Whole laps that come to at least `packets`, in packets.
@@ -124,8 +149,15 @@ impl Rig {
     }
 
     fn time(&self, program: &str, verdict: u32, packets: u32) -> Result<f64> {
-        let data = template();
-        let options = TestRunOptions { data_in: Some(&data), repeat: packets, ..TestRunOptions::new() };
+        let data = self.layout.template();
+        // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
+        let context = self.ifindex.map(|ifindex| [0, data.len() as u32, 0, ifindex, 0, 0]);
+        let options = TestRunOptions {
+            data_in: Some(&data),
+            ctx_in: context.as_ref().map(|context| context.as_bytes()),
+            repeat: packets,
+            ..TestRunOptions::new()
+        };
         let begun = cpu_time();
         let result = match self.ebpf.program(program).with_context(|| format!("no program {program}"))? {
             Program::Xdp(program) => program.test_run(options)?,
@@ -142,86 +174,7 @@ impl Rig {
     }
 }
 
-/// The product, as it is loaded in life.
-pub(super) struct Sensor {
-    ebpf: Ebpf,
-    flows: Mapping<Flow>,
-    stack: BTreeMap<String, u32>,
-}
-
-impl Sensor {
-    /// Loads the object with tables for the configuration.
-    pub(super) fn load(object: &Path, config: &Config) -> Result<Self> {
-        let buckets = config.bucket_mask + 1;
-        let flows = buckets * WAYS as u32;
-        let mut ebpf = EbpfLoader::new()
-            .override_global("CONFIG", config.as_bytes(), true)
-            .map_max_entries("BUCKETS", buckets)
-            .map_max_entries("FLOWS", flows)
-            .map_max_entries("EXTRAS", flows)
-            .map_max_entries("SERVICES", config.service_mask + 1)
-            .load_file(object)?;
-        load_programs(&mut ebpf)?;
-        for (stage, xdp, tc) in Stage::ALL {
-            for (stages, program) in [("XDP_STAGES", xdp), ("TC_STAGES", tc)] {
-                let fd = target(&ebpf, program)?.fd;
-                let map = ebpf.map_mut(stages).with_context(|| format!("no map {stages}"))?;
-                ProgramArray::try_from(map)?.set(stage as u32, &fd, 0)?;
-            }
-        }
-        let flows = Mapping::new(ebpf.map("FLOWS").context("no map FLOWS")?, flows as usize)?;
-        Ok(Self { ebpf, flows, stack: stack::depths(object)? })
-    }
-
-    /// One of its programs.
-    pub(super) fn target(&self, name: &str) -> Result<Target> {
-        target(&self.ebpf, name)
-    }
-
-    /// Counters of all CPUs.
-    pub(super) fn counters(&self) -> Result<Cpu> {
-        let map = self.ebpf.map("CPUS").context("no map CPUS")?;
-        let map: PerCpuArray<_, Counters> = map.try_into()?;
-        let mut sum = Cpu::default();
-        map.get(&0, 0)?.iter().for_each(|Counters(local)| sum.add(&local.cpu));
-        Ok(sum)
-    }
-
-    /// Established flows that nothing is suspected of, and the segments that flows have seen.
-    pub(super) fn quiet_flows(&mut self) -> (usize, u64) {
-        let flows = self.flows.elements();
-        let quiet = |flow: &&Flow| flow.head.bits.any(HeadBits::ESTABLISHED) && flow.head.watch.0 == 0;
-        let segments = flows.iter().flat_map(|flow| &flow.ends).map(|end| u64::from(end.segments)).sum();
-        (flows.iter().filter(quiet).count(), segments)
-    }
-
-    /// What the kernel says of each program.
-    pub(super) fn programs(&self) -> Result<Vec<Loaded>> {
-        let mut programs = Vec::new();
-        for (name, program) in self.ebpf.programs() {
-            let info = program.info()?;
-            programs.push(Loaded {
-                name: name.to_owned(),
-                verified: info.verified_instruction_count().unwrap_or(0),
-                translated: info.size_translated().unwrap_or(0) / 8,
-                jitted: info.size_jitted(),
-                stack: self.stack.get(name).copied().unwrap_or(0),
-            });
-        }
-        programs.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(programs)
-    }
-}
-
-/// Our own name for it, as the trait below wants.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct Counters(Local);
-
-// SAFETY: all integers, without padding, as zerocopy has checked.
-unsafe impl Pod for Counters {}
-
-fn load_programs(ebpf: &mut Ebpf) -> Result<()> {
+pub(super) fn load_programs(ebpf: &mut Ebpf) -> Result<()> {
     for (name, program) in ebpf.programs_mut() {
         match program {
             Program::Xdp(program) => program.load(),
@@ -234,33 +187,11 @@ fn load_programs(ebpf: &mut Ebpf) -> Result<()> {
     Ok(())
 }
 
-fn target(ebpf: &Ebpf, name: &str) -> Result<Target> {
+pub(super) fn target(ebpf: &Ebpf, name: &str) -> Result<Target> {
     let (hook, fd) = match ebpf.program(name).with_context(|| format!("no program {name}"))? {
         Program::Xdp(program) => (Hook::Xdp, Xdp::fd(program)?),
         Program::SchedClassifier(program) => (Hook::Tc, SchedClassifier::fd(program)?),
         _ => bail!("{name} is of an unexpected type"),
     };
     Ok(Target { hook, fd: fd.try_clone()? })
-}
-
-/// Nanoseconds that this thread has run, which others' work on the same CPU does not lengthen.
-pub(super) fn cpu_time() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: a valid clock and a valid place for its time; it cannot fail with both.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-/// Keeps this thread on its CPU: a move would leave the caches behind, and per-CPU maps with them.
-pub(super) fn pin() -> Result<()> {
-    // SAFETY: a set of no CPUs is all zeroes; the calls get a valid set and its size.
-    let result = unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(libc::sched_getcpu().max(0) as usize, &mut set);
-        libc::sched_setaffinity(0, size_of_val(&set), &raw const set)
-    };
-    if result != 0 {
-        return Err(std::io::Error::last_os_error()).context("cannot stay on one CPU");
-    }
-    Ok(())
 }

@@ -12,6 +12,9 @@ pub(super) struct Mapping<T> {
     len: usize,
 }
 
+// SAFETY: the mapping belongs to this value alone, whichever thread has it.
+unsafe impl<T: Send> Send for Mapping<T> {}
+
 impl<T> Mapping<T> {
     /// Maps `len` elements. `T` must be plain old data of the map's own value size.
     pub(super) fn new(map: &Map, len: usize) -> Result<Self> {
@@ -31,6 +34,16 @@ impl<T> Mapping<T> {
         }
         let start = NonNull::new(start.cast()).context("cannot map a BPF map")?;
         Ok(Self { start, len })
+    }
+
+    /// An element that programs may write at this moment.
+    pub(super) fn read(&self, index: usize) -> T
+    where
+        T: Copy,
+    {
+        assert!(index < self.len);
+        // SAFETY: within the mapping; volatile, as others write it.
+        unsafe { self.start.add(index).read_volatile() }
     }
 
     /// The elements. No program runs while they are borrowed: this thread runs the programs.

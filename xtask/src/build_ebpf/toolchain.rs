@@ -44,7 +44,8 @@ pub(crate) const PROFILE: &[(&str, &str)] = &[
 ];
 
 const RUSTC: &str = "/usr/bin/rustc";
-const CARGO: &str = "/usr/bin/cargo";
+/// Its cargo.
+pub(crate) const CARGO: &str = "/usr/bin/cargo";
 const LINKER_CRATE: &str = "bpf-linker";
 const LINKER_VERSION: &str = "0.13.0";
 
@@ -127,7 +128,7 @@ pub(crate) fn target(workspace: &Workspace) -> PathBuf {
 }
 
 /// A program that sees nothing of the cargo and the toolchain that run us.
-fn clean(program: &str) -> Command {
+pub(crate) fn clean(program: &str) -> Command {
     let mut command = Command::new(program);
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();

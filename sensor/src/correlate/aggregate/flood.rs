@@ -31,8 +31,7 @@ const FACTOR: f64 = 5.0;
 /// Of a crowd's requests so many become connections, of a flood's fewer than half.
 const CROWD: f64 = 0.8;
 const FLOOD: f64 = 0.5;
-/// Seconds' worth of requests that are one at once, where next to none of them comes about.
-const BURST: f64 = 15.0;
+/// Of a burst of requests next to none comes about.
 const NEXT_TO_NONE: f64 = 0.1;
 /// Half-open connections, as a share of what there is room for.
 const HALF: [f64; 2] = [0.5, 0.9];
@@ -183,7 +182,7 @@ impl Service<'_> {
         }
         let half = self.half_open();
         let (amount, seconds) = known.requests.above();
-        let burst = amount >= BURST * known.requests.usual().max(FLOOR) && completion < NEXT_TO_NONE;
+        let burst = known.requests.is_burst() && completion < NEXT_TO_NONE;
         if fast.is_some() || burst {
             known.calm = 0.0;
             return vec![self.flood(known, [amount, seconds, completion], half, learned)];

@@ -2,6 +2,8 @@
 
 /// Seconds in a row that something must last before it is told.
 pub(super) const LASTING: f64 = 3.0;
+/// Seconds' worth of what would be alarming that need not last, if they come at once.
+const BURST: f64 = 15.0;
 /// Seconds that the average looks back.
 const MEMORY: f64 = 60.0;
 
@@ -36,6 +38,11 @@ impl Meter {
         self.above += seconds;
         self.amount += n;
         (self.above >= LASTING - 0.5).then_some((self.amount / self.above, self.above))
+    }
+
+    /// Whether what so far came above the line is too much to wait for more.
+    pub(super) const fn is_burst(&self) -> bool {
+        self.amount >= BURST * self.usual.max(self.floor)
     }
 
     /// What so far came above the line: how much, in how many seconds.
@@ -104,6 +111,8 @@ mod tests {
         let told: Vec<_> = (0..4).map(|_| meter.add(300.0, 1.0).is_some()).collect();
         assert_eq!(told, [false, false, true, true]);
         assert!(meter.add(10.0, 1.0).is_none() && meter.add(300.0, 1.0).is_none(), "it begins anew");
+        assert!(!meter.is_burst());
+        assert!(meter.add(3000.0, 1.0).is_none() && meter.is_burst(), "fifteen seconds' worth at once");
     }
 
     #[test]

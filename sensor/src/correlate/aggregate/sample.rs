@@ -100,6 +100,8 @@ pub struct Sample {
     pub requests: Vec<Request>,
     /// Lone segments that began flows midway.
     pub midway: Vec<Midway>,
+    /// Flows that began without a request as well, and went on.
+    pub went_on: usize,
     /// Clients of connections.
     pub settled: Vec<Settled>,
     /// The share of the table that was read for requests and lone segments: above 0, up to 1.
@@ -123,30 +125,34 @@ impl Sampler {
         let mut sample = Sample::default();
         let mut read = 0;
         while read < buckets && sample.requests.len() + sample.midway.len() + WAYS <= MAX_REQUESTS {
-            self.visit(table, 0, Worth::Embryonic, now, |flow, idle| {
+            self.visit(table, 0, now, |flow, idle| {
                 sample.requests.extend(request(flow, idle, now));
-                sample.midway.extend(midway(flow, now));
+                match midway(flow, now) {
+                    Some(lone) => sample.midway.push(lone),
+                    None => sample.went_on += usize::from(went_on(flow, now)),
+                }
             });
             read += 1;
         }
         sample.share = if buckets == 0 { 1.0 } else { read as f64 / buckets as f64 };
         let mut read = 0;
         while read < buckets.div_ceil(16) && sample.settled.len() + WAYS <= MAX_SETTLED && !sample.round {
-            self.visit(table, 1, Worth::Established, now, |flow, _| sample.settled.extend(client(flow, now)));
+            self.visit(table, 1, now, |flow, _| sample.settled.extend(client(flow, now)));
             read += 1;
             sample.round = self.next[1] == 0;
         }
         sample
     }
 
-    /// Shows the flows of the next bucket that have this worth, with their idle coarse seconds.
-    fn visit(&mut self, table: &impl Slots, which: usize, worth: Worth, now: u64, mut show: impl FnMut(&Flow, u32)) {
+    /// Shows the flows of the next bucket, embryonic (0) or live (1), with their idle coarse seconds.
+    fn visit(&mut self, table: &impl Slots, which: usize, now: u64, mut show: impl FnMut(&Flow, u32)) {
         let index = self.next[which];
         self.next[which] = if index + 1 >= table.buckets() { 0 } else { index + 1 };
         let bucket = table.bucket(index);
         for way in 0..WAYS {
             let note = Note(bucket.notes[way]);
-            if bucket.tags[way] == 0 || note.worth() != worth {
+            let wanted = if which == 0 { note.worth() == Worth::Embryonic } else { note.worth().is_live() };
+            if bucket.tags[way] == 0 || !wanted {
                 continue;
             }
             let (flow, extra) = table.flow(index * WAYS + way);
@@ -210,6 +216,12 @@ fn midway(flow: &Flow, now: u64) -> Option<Midway> {
         age,
         outgoing: flow.head.local() == Some(side),
     })
+}
+
+/// Whether a flow of the last seconds began without a request, and more came than its first segment.
+fn went_on(flow: &Flow, now: u64) -> bool {
+    let asked = flow.head.client().is_some_and(|side| flow.ends[side as usize].flags.any(TcpFlags::SYN));
+    !asked && age(flow, now) <= LATELY && midway(flow, now).is_none()
 }
 
 /// The remote client of a connection.

@@ -12,7 +12,10 @@ use std::{
 
 use sensor_common::detect::Severity;
 
-use super::{About, Aggregate, Alternative, Not, Sign, sample::Sample};
+use super::{
+    About, Aggregate, Alternative, Not, Sign,
+    sample::{self, Sample},
+};
 use crate::report::{count, ms};
 
 /// Different services that have refused a source, or not answered.
@@ -37,7 +40,7 @@ pub enum Answer {
     Refused,
     /// Nothing.
     Silent,
-    /// A SYN-ACK, which the source then reset: it only wanted to know.
+    /// A SYN-ACK, which the source then reset, or left at that: it only wanted to know.
     Open,
     /// A connection on which nothing was said, and which the source ended.
     Empty,
@@ -54,6 +57,9 @@ impl Answer {
             "S0" => Some(Self::Silent),
             _ if !history.starts_with('S') => None,
             _ if history.starts_with("ShR") => Some(Self::Open),
+            "OTH" if history.starts_with("Sh") && history.chars().all(|letter| "Sh".contains(letter)) => {
+                Some(Self::Open)
+            }
             "SH" | "SHR" | "RSTRH" | "RSTOS0" | "OTH" => None,
             "SF" | "RSTO" | "S2" if silent => Some(Self::Empty),
             _ => Some(Self::Served),
@@ -72,6 +78,8 @@ struct Scan {
     answers: [u64; 4],
     /// Those that answered, the first ones.
     open: Vec<SocketAddr>,
+    /// Those that have answered and whose connections are not over, so that no record tells of them: as of the latest sample.
+    waiting: Vec<SocketAddr>,
     targets: HashSet<SocketAddr>,
     /// There are more.
     more: bool,
@@ -150,6 +158,7 @@ impl Scans {
             last: 0,
             answers: [0; 4],
             open: Vec::new(),
+            waiting: Vec::new(),
             targets: HashSet::new(),
             more: false,
             fresh: true,
@@ -160,6 +169,18 @@ impl Scans {
             self.targets += usize::from(scan.add(target, answer, time, self.targets < MAX_TARGETS));
         }
         self.found.insert(source, scan);
+    }
+
+    /// Takes in which requests are answered and not over.
+    pub(super) fn look(&mut self, sample: &Sample) {
+        self.found.values_mut().for_each(|scan| scan.waiting.clear());
+        for request in sample.requests.iter().filter(|request| request.answer == sample::Answer::Granted) {
+            let Some(scan) = self.found.get_mut(&request.client.ip()) else { continue };
+            let known = [&scan.open, &scan.waiting].iter().any(|known| known.contains(&request.server));
+            if !known && scan.waiting.len() < FAILURES {
+                scan.waiting.push(request.server);
+            }
+        }
     }
 
     /// What went on since the last call; those that have been quiet for `quiet` nanoseconds at `now` are forgotten.
@@ -220,12 +241,14 @@ impl Scan {
             sign.with.push(Aggregate::ScanConnect);
         }
         sign.reasons.push(format!("{refused} refused, {silent} not answered, {} open", open + left));
-        if !self.open.is_empty() {
-            let mut open = self.open.clone();
-            open.sort_unstable();
-            let open: Vec<_> = open.iter().map(SocketAddr::to_string).collect();
-            let others = if self.open.len() >= FAILURES { " and maybe more" } else { "" };
-            sign.reasons.push(format!("open: {}{others}", open.join(", ")));
+        for (what, some) in [("open", &self.open), ("answered, and not over yet", &self.waiting)] {
+            let mut some = some.clone();
+            some.sort_unstable();
+            let others = if some.len() >= FAILURES { " and maybe more" } else { "" };
+            let some: Vec<_> = some.iter().map(SocketAddr::to_string).collect();
+            if !some.is_empty() {
+                sign.reasons.push(format!("{what}: {}{others}", some.join(", ")));
+            }
         }
         sign.ruled_out.push(Not::a(Alternative::ServerGone, "it would ask for one service"));
         sign.ruled_out.push(Not::a(Alternative::DeadBackends, "it would be served by others"));
@@ -247,7 +270,13 @@ impl Scan {
         };
         let [refused, silent, open, left] = self.answers;
         let time = Duration::from_nanos(self.last.saturating_sub(self.first));
-        format!("{source} {what} within {}: {} open, {refused} refused, {silent} silent", ms(time), open + left)
+        let waiting = match self.waiting.len() {
+            0 => String::new(),
+            FAILURES.. => format!(", {FAILURES} and maybe more answered"),
+            n => format!(", {n} answered"),
+        };
+        let open = open + left;
+        format!("{source} {what} within {}: {open} open{waiting}, {refused} refused, {silent} silent", ms(time))
     }
 }
 
@@ -270,120 +299,4 @@ pub(super) fn hints(signs: &mut [Sign], sample: &Sample) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: u64 = 1_000_000_000;
-
-    fn source(n: u32) -> IpAddr {
-        IpAddr::from(n.to_be_bytes())
-    }
-
-    fn target(host: u8, port: u16) -> SocketAddr {
-        ([192, 0, 2, host], port).into()
-    }
-
-    #[test]
-    fn a_port_scan_is_told_once_and_as_it_grows() {
-        let mut scans = Scans::default();
-        let mut told = Vec::new();
-        for port in 1..=1000 {
-            let answer = if port == 80 { Answer::Open } else { Answer::Refused };
-            scans.add(source(9), target(1, port), answer, u64::from(port) * 1_000_000, false);
-            if port % 100 == 15 {
-                told.extend(scans.signs(SECOND, 60 * SECOND));
-            }
-        }
-        told.extend(scans.signs(SECOND, 60 * SECOND));
-        assert!(scans.signs(SECOND, 60 * SECOND).is_empty(), "nothing new");
-        let (first, last) = (&told[0], &told[told.len() - 1]);
-        assert!(first.headline.contains("scans 15 ports of 192.0.2.1 within 14 ms: 0 open, 15 refused"), "{told:#?}");
-        assert!(
-            last.headline.contains("scans 1000 ports of 192.0.2.1 within 999 ms: 1 open, 999 refused"),
-            "{told:#?}"
-        );
-        assert_eq!((first.severity, last.severity), (Severity::Notice, Severity::Warn));
-        assert!(last.reasons.iter().any(|reason| reason == "open: 192.0.2.1:80"), "{last:#?}");
-        assert!(scans.signs(u64::MAX, SECOND).is_empty() && scans.found.is_empty() && scans.targets == 0);
-    }
-
-    #[test]
-    fn a_sweep_is_of_hosts() {
-        let mut scans = Scans::default();
-        (1..=20).for_each(|host| scans.add(source(9), target(host, 22), Answer::Silent, SECOND, false));
-        let told = scans.signs(SECOND, SECOND);
-        assert_eq!(told[0].kind, Aggregate::Sweep);
-        assert!(told[0].headline.contains("sweeps 20 hosts for port 22"), "{told:#?}");
-    }
-
-    #[test]
-    fn a_client_whose_server_is_gone_is_none() {
-        let mut scans = Scans::default();
-        for i in 0..1000 {
-            scans.add(source(9), target(1, 443), Answer::Refused, i * 10_000_000, false);
-        }
-        assert!(scans.signs(0, SECOND).is_empty());
-    }
-
-    #[test]
-    fn a_busy_proxy_with_dead_backends_is_none() {
-        let mut scans = Scans::default();
-        for i in 0..200_u16 {
-            let answer = if i % 5 == 0 { Answer::Silent } else { Answer::Served };
-            scans.add(source(9), target((i % 250) as u8, 8000 + i), answer, SECOND, false);
-        }
-        assert!(scans.signs(0, SECOND).is_empty());
-    }
-
-    #[test]
-    fn slow_failures_are_none() {
-        let mut scans = Scans::default();
-        for i in 0..100_u16 {
-            scans.add(source(9), target(1, i), Answer::Refused, u64::from(i) * 10 * SECOND, false);
-        }
-        assert!(scans.signs(0, SECOND).is_empty());
-    }
-
-    #[test]
-    fn spoofed_sources_stay_within_bounds() {
-        let mut scans = Scans::default();
-        for i in 0..20_000 {
-            scans.add(source(i), target(1, 80), Answer::Silent, SECOND, false);
-        }
-        assert!(scans.signs(0, SECOND).is_empty());
-        assert_eq!((scans.suspects.len(), scans.unplaced()), (MAX_SOURCES, 20_000 - MAX_SOURCES as u64));
-    }
-
-    #[test]
-    fn a_host_that_is_cut_off_is_no_scanner() {
-        let mut scans = Scans::default();
-        (0..90).for_each(|i| scans.add(source(9), target(i, 443), Answer::Silent, SECOND, true));
-        assert!(scans.signs(0, SECOND).is_empty());
-        (0..90).for_each(|i| scans.add(source(8), target(i, 443), Answer::Silent, SECOND, false));
-        assert_eq!(scans.signs(0, SECOND).len(), 1, "of another one cannot know");
-    }
-
-    #[test]
-    fn probes_of_a_monitor_that_find_all_in_order_are_none() {
-        let mut scans = Scans::default();
-        (0..200).for_each(|i| scans.add(source(9), target(i, 443), Answer::Empty, SECOND, false));
-        (0..10).for_each(|i| scans.add(source(9), target(i, 80), Answer::Refused, SECOND, false));
-        assert!(scans.signs(0, SECOND).is_empty());
-    }
-
-    #[test]
-    fn answers_by_state() {
-        for (state, history, answer) in [
-            ("REJ", "Sr", Some(Answer::Refused)),
-            ("S0", "S", Some(Answer::Silent)),
-            ("RSTO", "ShR", Some(Answer::Open)),
-            ("SF", "ShADadFf", Some(Answer::Served)),
-            ("SF", "ShAFf", Some(Answer::Empty)),
-            ("RSTO", "ShAR", Some(Answer::Empty)),
-            ("OTH", "Aa", None),
-            ("SHR", "^hf", None),
-        ] {
-            assert_eq!(Answer::of(state, history), answer, "{state}");
-        }
-    }
-}
+mod tests;

@@ -17,6 +17,10 @@ use super::{
 const SETTLING: f64 = 10.0;
 /// Seconds that this host's resets must surge: a service that restarts is back sooner.
 const RESTART: f64 = 10.0;
+/// So many a second are an alert; told at once, if they are far more than usual.
+const SEVERE: f64 = 10_000.0;
+/// A flood's segments are alone; connections that move here are answered, and go on.
+const ALONE: f64 = 0.95;
 /// Sources that are named.
 const NAMED: usize = 16;
 
@@ -50,18 +54,21 @@ impl Strays {
     pub(super) fn signs(&mut self, now: &Reading, span: &Span, explained: bool) -> Vec<Sign> {
         self.age += span.seconds;
         let seconds = span.seconds;
-        // A table that gives up live connections makes their segments strays.
-        let settling = self.age < SETTLING || span.n(Counter::TableFull) > 0;
-        let resets_in = span.n(Counter::StrayRst).saturating_sub(span.n(Counter::StrayRstOut));
-        let fins = span.n(Counter::StrayFin) + span.n(Counter::StrayFinNoAck);
-        let midway = span.n(Counter::BegunMidway);
-        let answers = span.n(Counter::BegunSynAck);
+        let settling = self.age < SETTLING;
+        // A live connection that finds no place has each of its segments refused, and leaves a stray now and then.
+        let beyond = |n: u64| n.saturating_sub(span.n(Counter::TableFull));
+        let resets_in = beyond(span.n(Counter::StrayRst).saturating_sub(span.n(Counter::StrayRstOut)));
+        let fins = beyond(span.n(Counter::StrayFin) + span.n(Counter::StrayFinNoAck));
+        let midway = beyond(span.n(Counter::BegunMidway));
+        let answers = beyond(span.n(Counter::BegunSynAck));
         let met = span.n(Counter::FlowsEstablished);
+        let lone = now.sample.midway.len() as f64;
+        let alone = lone > 0.0 && lone >= ALONE * (lone + now.sample.went_on as f64);
 
-        let rst_in = self.rst_in.add(resets_in as f64, seconds);
-        let fin = self.fin.add(fins as f64, seconds);
-        let ack = self.ack.add(midway as f64, seconds).filter(|_| met * 2 < midway);
-        let syn_ack = self.syn_ack.add(answers as f64, seconds).filter(|_| met * 2 < answers);
+        let rst_in = told(&mut self.rst_in, resets_in, seconds, true);
+        let fin = told(&mut self.fin, fins, seconds, true);
+        let ack = told(&mut self.ack, midway, seconds, alone).filter(|_| met * 2 < midway);
+        let syn_ack = told(&mut self.syn_ack, answers, seconds, alone).filter(|_| met * 2 < answers);
         let rst_out = self.rst_out.add(span.n(Counter::RstOut) as f64, seconds);
         let rst_out = rst_out.filter(|(_, lasted)| *lasted >= RESTART - 0.5 && !explained);
 
@@ -144,9 +151,18 @@ impl Strays {
     }
 }
 
+/// Adds what `seconds` brought. Rate and seconds, if it has lasted, or is so much that it need not; `at_once` says whether that is
+/// looked for.
+fn told(meter: &mut Meter, n: u64, seconds: f64, at_once: bool) -> Option<(f64, f64)> {
+    let lasting = meter.add(n as f64, seconds);
+    let (amount, above) = meter.above();
+    let burst = at_once && amount >= SEVERE && meter.is_burst();
+    lasting.or_else(|| burst.then_some((amount / above, above)))
+}
+
 /// How much to care for so many a second.
 fn worth(rate: f64) -> Severity {
-    if rate >= 10_000.0 { Severity::Alert } else { Severity::Warn }
+    if rate >= SEVERE { Severity::Alert } else { Severity::Warn }
 }
 
 /// Who sends, to whom, as far as was sampled.

@@ -1,9 +1,10 @@
 //! The formats of others: golden lines, and the fields that others publish.
 
 use sensor_common::record::{Ending, Record};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::enrich::{Ends, Who, Workload};
 
 impl Scene {
     /// Its findings, its connection's record, and its incident.
@@ -102,6 +103,44 @@ fn ecs_has_the_fields_that_elastic_publishes() {
         assert!(all("category", &["network", "intrusion_detection"]), "{event}");
         assert!(all("type", &["info", "connection", "start", "end"]), "{event}");
     }
+}
+
+/// Who is who in the first finding, and what the kernel says of it.
+fn named(output: Output, src: Option<Who>, dst: Option<Who>) -> Value {
+    let scene = seed();
+    let mut text = Vec::new();
+    let mut reporter = Reporter::new(&mut text, style(output), WallClock::epoch());
+    let place = Place { word: Some(Word::Own("TCP_STATE")), ..Place::default() };
+    reporter.relay(&scene.events[0].0, place, Ends([src, dst].map(|who| who.map(Box::new)))).unwrap();
+    drop(reporter);
+    serde_json::from_slice(&text).unwrap()
+}
+
+#[test]
+fn pods_and_the_kernels_word_are_told_in_either_format() {
+    let name = |text: &str| Some(text.to_owned());
+    let workload = Some(Workload { kind: "Deployment".into(), name: "web".into() });
+    let (namespace, uid, node) = (name("shop"), name("u-1"), name("n1"));
+    let pod = Who { namespace, pod: name("web-0"), uid, node, workload, ..Who::default() };
+    let eve = named(Output::Eve, Some(pod.clone()), None);
+    assert_eq!((&eve["sensor"]["stack"], &eve["sensor"]["stack_reason"]), (&"own".into(), &"TCP_STATE".into()));
+    assert_eq!(eve["sensor"]["kubernetes"]["src"]["pod"], "web-0");
+    assert!(eve["sensor"]["kubernetes"]["dst"].is_null(), "what is not known is not there: {eve}");
+
+    let ecs = named(Output::Ecs, Some(pod.clone()), None);
+    let at = ecs["source"]["ip"].clone();
+    let resource =
+        json!({ "type": "pod", "name": "web-0", "id": "u-1", "ip": [at], "parent": { "type": "deployment" } });
+    assert_eq!(ecs["orchestrator"], json!({ "type": "kubernetes", "namespace": "shop", "resource": resource }));
+    let agents = json!({ "namespace": "shop", "pod": { "name": "web-0", "uid": "u-1", "ip": at }, "node": { "name": "n1" },
+        "deployment": { "name": "web" } });
+    assert_eq!((&ecs["kubernetes"], &ecs["sensor"]["stack"]), (&agents, &"own".into()));
+
+    // An index knows no doubt, so that it gets no name; a node is no pod.
+    let doubtful =
+        named(Output::Ecs, Some(Who { ambiguous: true, ..pod }), Some(Who { node: name("n1"), ..Who::default() }));
+    assert!(doubtful["orchestrator"].is_null() && doubtful["kubernetes"].is_null(), "{doubtful}");
+    assert_eq!(doubtful["sensor"]["kubernetes"]["src"]["ambiguous"], true);
 }
 
 #[test]
