@@ -1,3 +1,5 @@
+//! Compressed captures read as plain ones do, and what is wrong with them is named.
+
 use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
