@@ -142,3 +142,12 @@ pub(super) fn dropped(lab: &Lab) -> u64 {
     };
     statistics(&lab.routers()[0], WIRE[1], "tx") + statistics(lab.server().netns(), WIRE[0], "rx")
 }
+
+/// Requests that the real clients have sent once more (TCPSynRetrans).
+pub(super) fn repeated(lab: &Lab) -> u64 {
+    let read = || fs::read_to_string("/proc/thread-self/net/netstat");
+    let text = lab.routers()[0].enter(read).unwrap().unwrap();
+    let mut rows = text.lines().filter_map(|line| line.strip_prefix("TcpExt: ")).map(|row| row.split(' '));
+    let (names, values) = (rows.next().unwrap(), rows.next().unwrap());
+    names.zip(values).find(|(name, _)| *name == "TCPSynRetrans").unwrap().1.parse().unwrap()
+}
