@@ -1,3 +1,5 @@
+//! Compressed captures: whole, in parts, cut off, damaged, and much larger than they look.
+
 use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
