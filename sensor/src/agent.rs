@@ -1,5 +1,6 @@
 //! The agent: load, attach, drain, report, and leave nothing behind.
 
+mod account;
 mod aggregates;
 mod interfaces;
 mod kept;
@@ -21,10 +22,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sensor_common::{
-    counters::{Counter, Cpu},
-    detect::Severity,
-};
+use sensor_common::detect::Severity;
 use tokio::{runtime::Runtime, sync::oneshot, time};
 
 pub use wanted::{Choice, Wanted};
@@ -43,9 +41,7 @@ use crate::{
     enrich::{Cluster, ClusterError, Directory},
     failure::Failure,
     interrupt,
-    kernel::{
-        Attached, Backlog, Bell, Drain, Drained, Handover, Kernel, KernelError, Links, Mode, Options, Pins, RingRecords,
-    },
+    kernel::{Attached, Backlog, Bell, Drain, Handover, Kernel, KernelError, Links, Mode, Options, Pins},
     observe::{Board, Observer, Source},
     report::{PacketFile, Reporter, Style, WallClock},
     seal::{Needs, seal},
@@ -375,7 +371,7 @@ impl Agent {
         let swept = sweep.end();
         let look = backlog.map(|backlog| self.kernel.look(&backlog)).transpose()?;
         let counters = look.map_or_else(|| self.kernel.counters(), |look| Ok(look.cpu))?;
-        let mut notes = account(drained, look.map(|look| look.waiting).unwrap_or_default(), &counters);
+        let mut notes = account::lines(drained, look.map(|look| look.waiting).unwrap_or_default(), &counters);
         notes.extend(swept(&counters));
         notes.extend(rules.account());
         let reporter = finished(writer, &notes)??;
@@ -399,32 +395,6 @@ impl Agent {
             }
         }
     }
-}
-
-/// The agent's own account, line by line; only what is out of the ordinary.
-fn account(drained: Drained, waiting: RingRecords, counters: &Cpu) -> Vec<String> {
-    let (submitted, handed) = (counters.get(Counter::Submitted), counters.get(Counter::RecordsHandedOn));
-    let Drained { before, received, queued, dropped, undecodable, parted, parted_dropped } = drained;
-    let own = format!("received {received} = told {queued} + dropped {dropped} + undecodable {undecodable}");
-    let mut lines = vec![if before.events + waiting.events == 0 {
-        format!("events: submitted {submitted} = {own}")
-    } else {
-        let (before, waiting) = (before.events, waiting.events);
-        format!("events: submitted {submitted} = taken before {before} + {own}, and {waiting} wait for the next sensor")
-    }];
-    if before.parted + waiting.parted > 0 {
-        let (before, waiting) = (before.parted, waiting.parted);
-        let own = format!("received {parted}, of which dropped {parted_dropped}");
-        lines.push(format!(
-            "records: handed on {handed} = taken before {before} + {own}, and {waiting} wait for the next sensor"
-        ));
-    } else if parted > 0 {
-        lines.push(format!("records: handed on {handed} = received {parted}, of which dropped {parted_dropped}"));
-    }
-    if dropped > 0 {
-        lines.push(format!("{dropped} events were dropped because stdout was read too slowly"));
-    }
-    lines
 }
 
 /// Now, on the clock that the kernel program goes by: nanoseconds.

@@ -5,6 +5,7 @@ mod doctor;
 mod explain;
 mod flows;
 mod form;
+mod guard;
 mod incidents;
 mod keep;
 mod kubernetes;
@@ -26,6 +27,7 @@ pub use doctor::Doctor;
 pub use explain::Explain;
 pub use flows::Flows;
 pub use form::{Color, Dedup, Listing};
+pub use guard::Guard;
 pub use incidents::{From, Incidents, IncidentsVerb, Show};
 pub use keep::Keep;
 pub use kubernetes::Kubernetes;
@@ -243,32 +245,6 @@ impl Report {
     /// Why it cannot be written.
     pub fn packets(&self, input: Option<&File>) -> Result<Option<PacketFile>, Failure> {
         self.write.as_deref().map(|path| PacketFile::create(path, input)).transpose()
-    }
-}
-
-/// Ports whose peers are near (RFC 5082), so that what comes from afar is not theirs.
-#[derive(Clone, Debug, Default, Args)]
-pub struct Guard {
-    /// Port whose segments come with a TTL of 255, less the hops allowed (BGP: 179); up to four times. Others are told.
-    #[arg(long = "gtsm-port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub ports: Vec<u16>,
-    /// Routers that such a segment may have passed.
-    #[arg(long = "gtsm-hops", value_name = "N", default_value_t = 1)]
-    pub hops: u8,
-}
-
-impl Guard {
-    /// The ports as the engine takes them: 0 is none.
-    ///
-    /// # Errors
-    ///
-    /// There is room for four ports.
-    pub fn ports(&self) -> Result<[u16; 4], Failure> {
-        let mut ports = [0; 4];
-        let room = ports.get_mut(..self.ports.len());
-        let room = room.ok_or_else(|| Failure::Other("--gtsm-port can be given four times: leave some out".into()))?;
-        room.copy_from_slice(&self.ports);
-        Ok(ports)
     }
 }
 

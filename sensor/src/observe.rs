@@ -1,6 +1,7 @@
 //! The observer observed: metrics and health over HTTP, `sensor status` over a local socket. A thread of its own answers; the
 //! agent's work never waits for it.
 
+mod account;
 mod board;
 mod exposition;
 mod http;
@@ -34,11 +35,12 @@ use crate::{
     tail::Feed,
 };
 
+pub use account::Identity;
 pub(crate) use board::lock;
 pub use board::{BOUNDS, Board, Pinned, Swept, Watched};
 pub use metrics::render;
+pub use snapshot::Snapshot;
 pub(crate) use snapshot::nanos;
-pub use snapshot::{Identity, Snapshot};
 pub use socket::{Answering, find};
 
 /// A snapshot is taken anew after so long at the soonest, or ten times as long as the last one took: whoever asks too often

@@ -109,6 +109,35 @@ impl Bench {
     }
 }
 
+/// Whenever another sweeper goes on for the first, all is told as if it were the same.
+#[test]
+fn who_goes_on_tells_what_is_left_and_nothing_again() {
+    let told = |handover: Option<u64>| {
+        let mut bench = Bench::new(256);
+        let port = |port| Scenario::v4().port(port);
+        for scenario in [
+            port(1001).handshake().talk(1).client_fin().server_fin().ack(),
+            port(1003).syn(),
+            port(1004).handshake().talk(1),
+            port(1006).handshake().client_fin().server_ack(),
+        ] {
+            bench.show(&scenario.frames());
+        }
+        if let Some(second) = handover {
+            bench.until(second);
+            bench.sweeper = Sweeper::new(256, bench.host.cpu());
+            bench.sweeper.resume(&bench.host, bench.now, bench.now + SECOND / 2);
+        }
+        bench.until(700);
+        (bench.ends(), bench.judged)
+    };
+    let expected = told(None);
+    assert_eq!(expected.0.len(), 4);
+    for second in (0..12).chain(58..70).chain(598..612) {
+        assert_eq!(told(Some(second)), expected, "after {second} s");
+    }
+}
+
 #[test]
 fn each_end_is_told_once_and_at_its_time() {
     let mut bench = Bench::new(256);

@@ -27,7 +27,7 @@ use clap::{Args, ValueEnum};
 
 use crate::privilege::Privilege;
 use crate::workspace::Workspace;
-use crate::{build_ebpf, process};
+use crate::{build_ebpf, dist, process};
 use mix::Mix;
 use report::Report;
 
@@ -142,7 +142,7 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     cpu::pin(*effort.cpus.first().context("no CPU to run on")?)?;
     let mut report = Report::new(effort.packets, effort.runs);
     report.counts = count::paths(&sensor)?;
-    measure(options, &bench, &sensor, &effort, &mut report)?;
+    measure(workspace, options, (&bench, &sensor), &effort, &mut report)?;
     let tables = report.tables();
     println!("{tables}");
     if let Some(old) = old {
@@ -154,9 +154,15 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.write { report::into_document(&workspace.root.join("docs/performance.md"), &tables) } else { Ok(()) }
 }
 
-fn measure(options: &Options, bench: &Path, sensor: &Path, effort: &Effort, report: &mut Report) -> Result<()> {
+fn measure(
+    workspace: &Workspace,
+    options: &Options,
+    (bench, sensor): (&Path, &Path),
+    effort: &Effort,
+    report: &mut Report,
+) -> Result<()> {
     if options.wants(Part::Live) {
-        report.live = Some(live::measure(bench, sensor, effort)?);
+        report.live = Some(live::measure(workspace, bench, sensor, effort)?);
     }
     for mix in options.mixes() {
         eprintln!("{}", mix.title());
@@ -197,7 +203,8 @@ fn count_only(workspace: &Workspace, object: &Path, write: bool) -> Result<()> {
 fn again_in_release(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
     cargo
-        .args(["run", "--quiet", "--locked", "--release", "--package", "xtask", "--"])
+        // With the features that the agent is built with later, so that its library is compiled once.
+        .args(["run", "--quiet", "--locked", "--release", "--package", "xtask", "--features", dist::FEATURES, "--"])
         .args(std::env::args_os().skip(1));
     // A path on the command line means the folder that we were started in.
     cargo.current_dir(std::env::current_dir()?);

@@ -28,6 +28,9 @@ pub(crate) enum Series {
     Trixie,
 }
 
+/// Said by the second of two sensors that pin.
+const TOOK_OVER: &str = "took over from /sys/fs/bpf/sensor: the connections of before are known";
+
 impl Series {
     /// What must be among the words of a machine that passed: the demonstration's finding, what the kernel lacks, and what then
     /// is the remedy.
@@ -39,9 +42,10 @@ impl Series {
                 "no native XDP on frames in several buffers before Linux 5.18",
                 "no coarse clock before Linux 5.11",
                 "counts BPF memory as locked memory, and this process may lock too little: raise the limit",
+                TOOK_OVER,
             ],
-            Self::Bookworm => &["ALERT  ttl-rst-mismatch", "ingress by native XDP, egress by tc (clsact)"],
-            Self::Trixie => &["ALERT  ttl-rst-mismatch", "ingress by native XDP, egress by tcx"],
+            Self::Bookworm => &["ALERT  ttl-rst-mismatch", "ingress by native XDP, egress by tc (clsact)", TOOK_OVER],
+            Self::Trixie => &["ALERT  ttl-rst-mismatch", "ingress by native XDP, egress by tcx", TOOK_OVER],
         }
     }
 

@@ -24,7 +24,7 @@ pub(super) fn began(pins: &Pins, before: &Look) -> observe::Pinned {
         Standing::Adopted => {
             let findings = before.waiting.events;
             warn(&format!(
-                "took over from {folder}: the connections of before are known, {findings} findings waited, nothing was unseen"
+                "took over from {folder}: the connections of before are known, findings that waited: {findings}"
             ));
             ("adopted", None)
         }

@@ -9,6 +9,7 @@
 //! service, [`crowd::MAX_LEARNED`] networks, [`MAX_OPEN`] open incidents. What finds no room is counted.
 
 mod alternative;
+mod carpet;
 pub mod crowd;
 mod ended;
 pub mod flood;

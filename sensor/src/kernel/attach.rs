@@ -233,7 +233,8 @@ fn xdp(
         && let Some(owner) = netdev::xdp_owner(ifindex)
     {
         // A second one would have to push it out. It was there first.
-        notes.push(format!("XDP is taken by program {owner}, which is left alone"));
+        let pinned = if owner.starts_with(XDP) { ": a sensor's, or pinned by one (sensor detach)" } else { "" };
+        notes.push(format!("XDP is taken by program {owner}, which is left alone{pinned}"));
         return Ok(None);
     }
     let program: &mut Xdp = program(ebpf, XDP)?;

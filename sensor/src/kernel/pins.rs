@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `BUCKETS` … `SERVICES` | the state |
 //! | `AGENT` | the agent's own map: layout, hash keys, the last sweep. Made last, so that without it nothing is whole |
-//! | `XDP_STAGES`, `TC_STAGES` | the programs' ways to one another; the kernel empties those that nobody holds |
+//! | `XDP_STAGES_1`, `TC_STAGES_1`, … | the programs' ways to one another; the kernel empties those that nobody holds |
 //! | `xdp-native-7`, `tcx-egress-7`, … | a link by its hook and its interface's index |
 //! | `clsact-egress-7` | a program whose filter hangs on a qdisc, which is no link and stays there by itself |
 
@@ -43,10 +43,8 @@ pub const DEFAULT_PINS: &str = "/sys/fs/bpf/sensor";
 
 /// The maps that hold the state, in the order in which they are pinned.
 pub(super) const STATE: [&str; 6] = ["BUCKETS", "FLOWS", "EXTRAS", "SERVICES", "CPUS", "EVENTS"];
-/// The programs' ways to one another.
+/// The programs' ways to one another, each sensor's under a number of its own: links may still run what one before has loaded.
 const STAGES: [&str; 2] = ["XDP_STAGES", "TC_STAGES"];
-/// Those of programs that are about to take over.
-const NEXT: &str = "_NEXT";
 const BOOK: &str = "AGENT";
 
 /// Why nothing can be pinned there.
@@ -121,6 +119,8 @@ pub struct Pins {
     standing: Standing,
     /// Links in use, by name.
     held: BTreeSet<String>,
+    /// Which stages are its own.
+    generation: u32,
     /// Whether what there is may be left to the next.
     settled: bool,
 }
@@ -156,7 +156,7 @@ impl Pins {
             Err(TryLockError::Error(cause)) => return Err(failed(cause)),
         }
         let (held, folder) = (BTreeSet::new(), folder.to_owned());
-        Ok(Self { folder, lock, standing: Standing::New, held, settled: false })
+        Ok(Self { folder, lock, standing: Standing::New, held, generation: 0, settled: false })
     }
 
     /// Where they lie.
@@ -197,8 +197,8 @@ impl Pins {
                 [&[BOOK][..], &STATE].concat().iter().for_each(|name| self.remove(name));
             }
         }
-        // Of one that was killed while it took over.
-        STAGES.iter().for_each(|name| self.remove(&format!("{name}{NEXT}")));
+        let used: Vec<u32> = self.names().iter().filter_map(|name| generation(name)).collect();
+        self.generation = used.into_iter().max().map_or(1, |last| last.wrapping_add(1));
         Ok(())
     }
 
@@ -251,11 +251,11 @@ impl Pins {
         self.folder.join(name)
     }
 
-    /// Pins the programs' ways to one another aside, until those that are there are no longer gone.
+    /// Pins the programs' ways to one another, beside those that are there: they are in use until all links are taken over.
     pub(super) fn keep_stages(&self, ebpf: &Ebpf) -> Result<(), KernelError> {
         for name in STAGES {
             let Some(Map::ProgramArray(map)) = ebpf.map(name) else { return Err(KernelError::Missing(name)) };
-            let path = self.path(&format!("{name}{NEXT}"));
+            let path = self.path(&format!("{name}_{}", self.generation));
             map.pin(&path).map_err(|error| PinError::pin(&path, super::error::chain(&error)))?;
         }
         Ok(())
@@ -264,10 +264,8 @@ impl Pins {
     /// All that is to be watched is: lets go of what is not, and leaves the rest to whoever comes next.
     pub(super) fn settle(&mut self, ebpf: &Ebpf, config: &Config, object: &[u8]) -> Result<Handover, KernelError> {
         self.links().iter().filter(|name| !self.held.contains(*name)).for_each(|name| self.remove_link(name));
-        for name in STAGES {
-            let (from, to) = (self.path(&format!("{name}{NEXT}")), self.path(name));
-            fs::rename(&from, &to).map_err(|cause| PinError::pin(&to, cause.to_string()))?;
-        }
+        let old = |name: &&String| generation(name).is_some_and(|of| of != self.generation);
+        self.names().iter().filter(old).for_each(|name| self.remove(name));
         let map = |name: &'static str| match ebpf.map(name) {
             Some(Map::RingBuf(data)) => Ok(data),
             _ => Err(KernelError::Missing(name)),
@@ -313,8 +311,7 @@ impl Pins {
     fn names(&self) -> Vec<String> {
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let own = |name: &String| {
-            let stage = name.strip_suffix(NEXT).unwrap_or(name);
-            name == BOOK || STATE.contains(&&**name) || STAGES.contains(&stage) || links::is_one(name)
+            name == BOOK || STATE.contains(&&**name) || generation(name).is_some() || links::is_one(name)
         };
         files.filter_map(|file| file.file_name().into_string().ok()).filter(own).collect()
     }
@@ -332,6 +329,12 @@ impl Drop for Pins {
             self.clear_all();
         }
     }
+}
+
+/// Whose stages a pin is, if it is stages.
+fn generation(name: &str) -> Option<u32> {
+    let (stages, of) = name.rsplit_once('_')?;
+    STAGES.contains(&stages).then(|| of.parse().ok())?
 }
 
 /// Whether a folder lies on a BPF file system.

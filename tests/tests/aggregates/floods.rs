@@ -107,6 +107,68 @@ fn half_open_connections_fill_a_small_backlog() {
     assert!(told.iter().any(|i| i.sign.severity == Severity::Notice && i.change == Change::Opened), "first half full");
 }
 
+/// Few requests for each of many services.
+fn spread(i: u32) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, (i % 50) as u8 + 1], 80 + (i % 400 / 50) as u16))
+}
+
+#[test]
+fn spread_over_many_services() {
+    for answered in [false, true] {
+        let mut world = World::default();
+        ordinary(&mut world, 10);
+        world.every(8, 2000, |w, i| {
+            w.syn(client(i), spread(i), ONE_PLACE);
+            if answered {
+                w.syn_ack(client(i), spread(i));
+            }
+        });
+        let told = world.finish();
+        assert_eq!(kinds(&told), [(Aggregate::SynFlood, Severity::Alert)], "{told:#?}");
+        let flood = last(&told, Aggregate::SynFlood);
+        assert_eq!(flood.sign.about, About::Here);
+        assert!(
+            flood.sign.with.contains(&Aggregate::SpoofedSources) && said(flood, "over many services"),
+            "{flood:#?}"
+        );
+    }
+}
+
+#[test]
+fn many_services_that_are_busy_or_cut_off_are_none() {
+    // Requests from one place, as behind a router; all of them come about.
+    let mut world = World::default();
+    ordinary(&mut world, 10);
+    world.every(6, 1500, |w, i| w.connect(client(i), spread(i), End::Client));
+    silent(world, "many crowds together");
+    // The network behind is gone: clients everywhere, or of one site, ask, and ask again.
+    for look in [|n: u32| Look { ttl: 40 + (n % 24) as u8, ..LINUX }, |_| ONE_PLACE] {
+        let mut world = World::default();
+        ordinary(&mut world, 10);
+        world.every(10, 2000, |w, i| {
+            for before in [0, 2000, 6000] {
+                if let Some(n) = i.checked_sub(before) {
+                    w.syn(client(n), spread(n), look(n));
+                }
+            }
+        });
+        let told = world.finish();
+        assert!(kinds(&told).iter().all(|(kind, _)| *kind != Aggregate::SynFlood), "an outage: {told:#?}");
+    }
+    // Hosts all over the world look for services, each for a few.
+    let mut world = World::default();
+    ordinary(&mut world, 10);
+    world.every(10, 2000, |w, i| w.syn(client(i), spread(i), Look { ttl: 40 + (i % 24) as u8, ..LINUX }));
+    let told = world.finish();
+    assert!(kinds(&told).iter().all(|(kind, _)| *kind != Aggregate::SynFlood), "a scan by many: {told:#?}");
+    // Of a site that is cut off each client asks for several services.
+    let mut world = World::default();
+    ordinary(&mut world, 10);
+    world.every(10, 2000, |w, i| w.syn(client(i % 500), spread(i), ONE_PLACE));
+    let told = world.finish();
+    assert!(kinds(&told).iter().all(|(kind, _)| *kind != Aggregate::SynFlood), "a site cut off: {told:#?}");
+}
+
 #[test]
 fn a_flash_crowd_is_none() {
     let mut world = World::default();

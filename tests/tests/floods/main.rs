@@ -7,6 +7,7 @@
 mod beside;
 mod bucket;
 mod churn;
+mod heard;
 mod pace;
 mod spray;
 mod station;

@@ -4,9 +4,8 @@
 use std::{
     collections::HashMap,
     fs,
-    io::{self, Write},
     sync::{
-        Arc, Mutex,
+        Arc,
         mpsc::{Receiver, sync_channel},
     },
 };
@@ -14,9 +13,9 @@ use std::{
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions, Xdp};
 use bytes::Bytes;
 use sensor::{
-    correlate::{View, aggregate::Lookout},
+    correlate::aggregate::Lookout,
     kernel::{Drain, Kernel, Readings, Services, Table},
-    report::{Finding, Output, Place, Reporter, Sink, Style, WallClock, flow::Told},
+    report::{Output, Place, Reporter, Style, WallClock},
     sweep::{Findings, Slots, Sweeper},
 };
 use sensor_common::{
@@ -33,6 +32,8 @@ use tokio::{
     sync::mpsc,
 };
 
+use super::heard::{Ear, Incident};
+
 /// A second in nanoseconds.
 pub(crate) const SECOND: u64 = 1_000_000_000;
 /// When it begins: an ordinary date.
@@ -43,58 +44,6 @@ const TICK: u64 = 1_000_000;
 const DRAIN: u64 = 10 * TICK;
 /// Bytes of the ring, as it is by default.
 const RING: u32 = 4 << 20;
-
-/// An incident as it was told, and when.
-#[derive(Clone, Debug)]
-pub(crate) struct Incident {
-    pub(crate) at: u64,
-    pub(crate) view: View,
-}
-
-impl Incident {
-    /// Which kind it is.
-    pub(crate) fn kind(&self) -> &str {
-        self.view.kinds.first().map_or("", |count| &count.kind)
-    }
-}
-
-/// What the report said: lines for findings, and incidents.
-#[derive(Default)]
-struct Heard {
-    lines: Vec<u8>,
-    incidents: Vec<Incident>,
-    now: u64,
-}
-
-#[derive(Clone, Default)]
-struct Ear(Arc<Mutex<Heard>>);
-
-impl Write for Ear {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().lines.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Sink for Ear {
-    fn finding(&mut self, _: &Finding<'_>) {}
-
-    fn record(&mut self, _: &Told<'_>) {}
-
-    fn incident(&mut self, view: &View) {
-        let mut heard = self.0.lock().unwrap();
-        let at = heard.now;
-        heard.incidents.push(Incident { at, view: view.clone() });
-    }
-
-    fn account(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
 
 /// The sensor and its virtual time.
 pub(crate) struct Station {
@@ -226,7 +175,7 @@ impl Station {
 
     /// Empties the ring, and reports what was in it.
     fn listen(&mut self) {
-        self.heard.0.lock().unwrap().now = self.now;
+        self.heard.at(self.now);
         self.drain.empty();
         while self.reads {
             let Ok(record) = self.queue.try_recv() else { break };
@@ -300,19 +249,12 @@ impl Station {
 
     /// Incidents that were told so far.
     pub(crate) fn incidents(&self) -> Vec<Incident> {
-        self.heard.0.lock().unwrap().incidents.clone()
+        self.heard.incidents()
     }
 
     /// Findings that were told so far and are at least so severe: JSON.
     pub(crate) fn findings(&self, least: Severity) -> Vec<serde_json::Value> {
-        let text = String::from_utf8(self.heard.0.lock().unwrap().lines.clone()).expect("text");
-        let severe = &["info", "notice", "warn", "alert"][least as usize..];
-        let lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
-        lines
-            .filter(|line: &serde_json::Value| {
-                line["type"].is_null() && line["severity"].as_str().is_some_and(|s| severe.contains(&s))
-            })
-            .collect()
+        self.heard.findings(least)
     }
 
     /// Bytes of all the sensor's maps.

@@ -144,6 +144,12 @@ impl Live {
         self.talks.push(talk);
     }
 
+    /// The end of a handshake, and a request.
+    pub(crate) fn begin(&mut self, station: &mut Station, client: (u32, u16)) {
+        self.agree(station, client);
+        self.speak(station, self.talks.len() - 1);
+    }
+
     /// A connection sends 100 bytes, which are acknowledged.
     pub(crate) fn speak(&mut self, station: &mut Station, n: usize) {
         let talk = &mut self.talks[n];

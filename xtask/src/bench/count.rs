@@ -42,7 +42,7 @@ pub(super) struct Count {
 struct Way {
     name: &'static str,
     layout: Layout,
-    /// Slots of the table less one bucket's.
+    /// Buckets of the table less one.
     bucket_mask: u32,
     frames: Vec<(Recipe, u32)>,
 }

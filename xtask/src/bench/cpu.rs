@@ -40,16 +40,25 @@ pub(super) fn pin(cpu: usize) -> Result<()> {
     keep(0, cpu)
 }
 
+/// Lets this thread run on all of these.
+pub(super) fn free(cpus: &[usize]) -> Result<()> {
+    keep_on(0, cpus)
+}
+
 /// Keeps a thread on one CPU; 0 is this one.
 pub(super) fn keep(thread: i32, cpu: usize) -> Result<()> {
+    keep_on(thread, &[cpu])
+}
+
+fn keep_on(thread: i32, cpus: &[usize]) -> Result<()> {
     // SAFETY: a set of no CPUs is all zeroes; the calls get a valid set and its size.
     let result = unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu, &mut set);
+        cpus.iter().for_each(|cpu| libc::CPU_SET(*cpu, &mut set));
         libc::sched_setaffinity(thread, size_of_val(&set), &raw const set)
     };
     if result != 0 {
-        return Err(io::Error::last_os_error()).with_context(|| format!("cannot stay on CPU {cpu}"));
+        return Err(io::Error::last_os_error()).with_context(|| format!("cannot stay on CPUs {cpus:?}"));
     }
     Ok(())
 }

@@ -115,11 +115,17 @@ impl Rig {
     /// Feeds every handshake once, one lap at a time.
     pub(super) fn shake_hands(&mut self, target: &Target) -> Result<()> {
         if self.handshakes > 0 {
-            self.feed.elements()[0] = Feed { next: 0, first: 0, end: self.handshakes, lap: 0 };
-            self.run(target, self.handshakes)?;
+            let handshakes = self.begin_with_handshakes();
+            self.run(target, handshakes)?;
         }
         self.rewind();
         Ok(())
+    }
+
+    /// Begins with the handshakes, and tells how many there are.
+    pub(super) fn begin_with_handshakes(&mut self) -> u32 {
+        self.feed.elements()[0] = Feed { next: 0, first: 0, end: self.handshakes, lap: 0 };
+        self.handshakes
     }
 
     /// Begins with the first lap.

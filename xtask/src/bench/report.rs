@@ -112,6 +112,31 @@ impl Report {
 mod tests {
     use super::*;
 
+    /// As the first version of this benchmark wrote it.
+    const OLD: &str = r#"{"machine": {"processor": "x", "processors": 2, "caches": "y", "kernel": "6.1.0"}, "packets": 1,
+        "runs": 1, "columns": [{"title": "1 flow", "cells": [
+            {"program": "null_xdp", "min": 20.0, "median": 21.0}, {"program": "null_tc", "min": 20.0, "median": 21.0},
+            {"program": "floor_lru", "min": 80.0, "median": 81.0}, {"program": "sensor_xdp", "min": 100.0, "median": 101.0},
+            {"program": "sensor_egress", "min": 100.0, "median": 101.0}]}],
+        "host": [{"program": "host engine", "min": 30.0, "median": 31.0}],
+        "programs": [{"name": "sensor_xdp", "verified": 1, "translated": 1, "jitted": 1}]}"#;
+
+    #[test]
+    fn an_older_file_is_compared_as_far_as_it_goes() {
+        let old: Report = serde_json::from_str(OLD).unwrap();
+        let mut new: Report = serde_json::from_str(OLD).unwrap();
+        let cells = &mut new.columns[0].cells;
+        cells.iter_mut().for_each(|cell| cell.min *= 0.9);
+        cells.push(Cell::new("floor_array", vec![50.0]));
+        new.columns.push(Column { title: "SYN flood".into(), cells: vec![Cell::new("sensor_xdp", vec![300.0])] });
+        let change = new.change_since(&old);
+        assert!(change.contains("| sensor_xdp | 100.0 → 90.0 (-10 %) | new: 300.0 |"), "{change}");
+        assert!(change.contains("| floor_array | new: 50.0 |"), "{change}");
+        assert!(change.contains("| sensor_xdp / floor_lru | 1.25 → 1.25 |"), "{change}");
+        let again: Report = serde_json::from_str(&serde_json::to_string(&new).unwrap()).unwrap();
+        assert_eq!(again.tables(), new.tables(), "what is stored is all there is");
+    }
+
     #[test]
     fn a_cell_is_the_least_and_the_middle() {
         let cell = Cell::new("x", vec![3.0, 1.004, 2.0]);

@@ -105,6 +105,14 @@ impl Traffic {
         Ok(Self { layout: Layout::PLAIN, handshakes: handshakes(&talks), lap })
     }
 
+    /// Connections at an interface, and then resets forged in the name of one side of each, again and again.
+    pub(super) fn resets(interface: u32, n: usize, config: &Config) -> Result<Self> {
+        let mut random = Random(0x5eed);
+        let talks = talks(n, (interface, Layout::PLAIN), config, &mut random)?;
+        let lap = talks.iter().map(Talk::early_reset).collect();
+        Ok(Self { layout: Layout::PLAIN, handshakes: handshakes(&talks), lap })
+    }
+
     /// `n` connections at a time, from handshake to close, their segments woven into one another. Each lap has new ones.
     pub(super) fn churn(n: usize) -> Self {
         let mut random = Random(0xc0de);

@@ -37,6 +37,8 @@ fn run() -> io::Result<usize> {
         fs::create_dir_all(folder)?;
         mount(kind, folder).map_err(|error| said(folder, &error))?;
     }
+    // For what is pinned.
+    mount("bpf", "/sys/fs/bpf").map_err(|error| said("/sys/fs/bpf", &error))?;
     let mut modules: Vec<_> = fs::read_dir(MODULES)?.collect::<Result<_, _>>()?;
     modules.sort_by_key(fs::DirEntry::file_name);
     for module in modules {

@@ -23,6 +23,9 @@ const PLAN: &str = "\
 0 /bin/wire --nocapture --test-threads=1
 0 /bin/live --nocapture --test-threads=1
 0 /bin/sensor demo --color=never
+0 /bin/sensor attach --interface lo --pin --duration 1
+0 /bin/sensor attach --interface lo --pin --duration 1
+0 /bin/sensor detach
 0 /bin/prlimit --memlock=unlimited:unlimited NOBODY
 ";
 

@@ -7,7 +7,9 @@ entries! {
         evidence: "By service: 200 requests a second and more, and five times the average of the last minute, for 3 s; of them \
             less than half came about. Or 3000 and more within less, and next to none of them came about. Requests that are answered are counted exactly; those that are not are counted exactly in \
             all, and by service from a sample of the flow table (4096 requests). Repeated requests count once where they are \
-            answered.",
+            answered. Of all services together, where none has so many: 1000 a second and five times what is usual for 3 s, \
+            less than 10 % came about, 32 services and more, none with a quarter of them, and sources that are made up \
+            (`spoofed-sources`).",
         causes: &["an attack with made-up sources", "an attack from many hosts", "a load generator that never completes"],
         benign: &[
             "a flash crowd: 80 % and more of its requests come about",

@@ -16,6 +16,7 @@ use sensor_common::{
 
 use super::{
     About, Aggregate, Alternative, Not, Sign,
+    carpet::Carpet,
     crowd::{Crowd, Learned},
     meter::{Cusum, Meter},
     reading::{Counted, Reading, Span},
@@ -74,6 +75,7 @@ impl Default for Known {
 #[derive(Debug, Default)]
 pub(super) struct Floods {
     services: BTreeMap<SocketAddr, Known>,
+    carpet: Carpet,
     learned: Learned,
 }
 
@@ -114,6 +116,9 @@ impl Floods {
             known.idle += u32::from(!services.contains_key(server));
             known.idle < IDLE
         });
+        let together = self.carpet.sign(now, span, &self.learned);
+        let alone = signs.iter().all(|sign| sign.kind != Aggregate::SynFlood);
+        signs.extend(together.filter(|_| alone));
         signs
     }
 

@@ -13,7 +13,7 @@ pub(super) struct Ratio {
 }
 
 /// Whether a column differs from others by its number of flows alone: what the goals are about.
-fn only_flows(title: &str) -> bool {
+pub(super) fn only_flows(title: &str) -> bool {
     !title.contains(',') && (title.ends_with(" flow") || title.ends_with(" flows"))
 }
 

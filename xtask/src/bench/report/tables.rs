@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::ratio::RATIOS;
+use super::ratio::{RATIOS, only_flows};
 use super::{Cell, Column, Report};
 use crate::bench::count::Count;
 use crate::bench::duo::Duo;
@@ -10,6 +10,9 @@ use crate::bench::sensor::Loaded;
 
 /// Columns that fit beside one another.
 const WIDTH: usize = 6;
+
+/// Frames of so many bytes, and how many million of them 100 Gbit/s are a second, with the 20 bytes between two frames.
+const ON_PAPER: [(u32, f64); 3] = [(64, 148.8), (512, 23.5), (1518, 8.1)];
 
 impl Report {
     /// All tables.
@@ -24,6 +27,7 @@ impl Report {
         self.ratios(&mut text);
         self.times(&mut text);
         self.two_cpus(&mut text);
+        self.on_paper(&mut text);
         self.engine(&mut text);
         if let Some(live) = &self.live {
             text.push_str(&live.tables());
@@ -79,6 +83,22 @@ impl Report {
             let ratios = format!("{:.2}, {:.2}", apart.min / one.min, shared.min / one.min);
             let (one, apart, shared) = (one.in_words(), apart.in_words(), shared.in_words());
             let _ = writeln!(text, "| {program} | {flows} | {one} | {apart} | {shared} | {ratios} |");
+        }
+    }
+
+    /// What the measured cost comes to at a rate that was not measured.
+    fn on_paper(&self, text: &mut String) {
+        let columns = self.columns.iter().filter(|column| only_flows(&column.title));
+        let rows: Vec<(&str, f64)> =
+            columns.map(|column| (&*column.title, column.min("sensor_xdp") - column.min("null_xdp"))).collect();
+        if rows.is_empty() {
+            return;
+        }
+        let sizes = ON_PAPER.map(|(bytes, millions)| format!("{bytes} bytes, {millions} M packets/s"));
+        let _ = writeln!(text, "\n| on paper: CPUs for 100 Gbit/s | {} |\n|---|---|---|---|", sizes.join(" | "));
+        for (title, nanos) in rows {
+            let cpus = ON_PAPER.map(|(_, millions)| format!("{:.1}", millions * nanos / 1_000.0));
+            let _ = writeln!(text, "| {title}, {nanos:.0} ns | {} |", cpus.join(" | "));
         }
     }
 

@@ -99,8 +99,16 @@ impl Talk {
     /// nearer by.
     pub(in crate::bench) fn forged_reset(&self) -> Recipe {
         let payload = self.layout.payload();
-        let seq = 1 + u32::from(payload);
-        let mut recipe = Recipe { seq_step: payload, ..self.recipe(self.speaker, RST, seq, 0, 0, 77) };
+        Recipe { seq_step: payload, ..self.reset(1 + u32::from(payload)) }
+    }
+
+    /// The same with the number that comes next after the handshake.
+    pub(super) fn early_reset(&self) -> Recipe {
+        self.reset(1)
+    }
+
+    fn reset(&self, seq: u32) -> Recipe {
+        let mut recipe = self.recipe(self.speaker, RST, seq, 0, 0, 77);
         recipe.headers[2] = (61 << 24 | TCP << 16).to_be();
         recipe
     }
