@@ -53,11 +53,11 @@ const AHEAD: usize = 16;
 pub fn run(options: &cli::Replay) -> Result<Tally, Failure> {
     let file = &options.file;
     let piped = file == Path::new("-");
+    check_room(options)?;
     let input = if piped { stdin()? } else { open(file)? };
     let packets = options.report.packets(Some(&input))?;
     let name = if piped { "stdin".to_owned() } else { file.display().to_string() };
     let reader = Reader::new(input).map_err(|cause| Failure::Capture { file: name.clone(), cause })?;
-    check_room(options)?;
     let replay = Replay::new(options, packets, piped)?;
     let (tally, damage) = replay.read(reader)?;
     damage.map_or(Ok(tally), |cause| Err(Failure::Capture { file: name, cause }))

@@ -17,6 +17,8 @@ use sensor::{
 use sensor_common::{detect::Evidence, flow::TcpFlags, kind::Kind, seq::SeqNumber};
 use tempfile::TempDir;
 
+#[path = "cli/fast.rs"]
+mod fast;
 #[path = "cli/filter.rs"]
 mod filter;
 #[path = "cli/incidents.rs"]

@@ -9,8 +9,8 @@ use std::{
 
 use zerocopy::FromZeros;
 
-/// From this size on the kernel is asked for huge pages: below it, what a few connections touch is less than one.
-const LARGE: usize = 32 << 20;
+/// From this size on the kernel is asked for huge pages. The default table is below: of that a small capture takes what it touches.
+const LARGE: usize = 64 << 20;
 
 /// Elements in pages of their own.
 pub(crate) struct Pages<T> {

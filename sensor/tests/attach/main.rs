@@ -21,6 +21,7 @@ mod pins;
 mod privilege;
 mod prometheus;
 mod seal;
+mod size;
 mod soak;
 mod state;
 mod stop;

@@ -1,4 +1,4 @@
-//! Compressed captures read as plain ones do, and what is wrong with them is named.
+//! Compressed captures: whole, in parts, cut off, damaged, and much larger than they look.
 
 use std::io::Write as _;
 
