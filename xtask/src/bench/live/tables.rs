@@ -50,7 +50,7 @@ impl Live {
             let _ = writeln!(text, "| idle, of one CPU | {cpu:.2} % | ≤ 1 % |");
             let _ = writeln!(
                 text,
-                "| idle, resident (beside files and maps) | {resident:.1} MiB ({anonymous:.1}) | ≤ 32 MiB |"
+                "| idle, resident beside files and maps (all) | {anonymous:.1} MiB ({resident:.1}) | ≤ 32 MiB |"
             );
         }
     }
