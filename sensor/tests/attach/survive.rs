@@ -256,13 +256,12 @@ impl Drop for Group {
 #[test]
 fn too_little_memory_is_a_refusal_in_one_sentence() {
     let Some(lab) = lab() else { return };
-    let words = ["not enough memory for the flow table; use fewer flows (--flows), or raise the memory limit"];
-    if let Some(group) = Group::limited(48 << 20) {
-        let mut command = sensor(&["attach", "-i", WAN]);
+    if let Some(group) = Group::limited(64 << 20) {
+        let mut command = sensor(&["attach", "-i", WAN, "--flows", "131072"]);
         let members = group.0.join("cgroup.procs");
         // SAFETY: writes a file, which is safe between fork and exec of a test that does not hold the allocator then.
         unsafe { command.pre_exec(move || fs::write(&members, "0")) };
-        Running::start(lab.server().netns(), command).ended(2, &words);
+        Running::start(lab.server().netns(), command).ended(2, &["not enough memory", "--flows"]);
         // What is asked for there is had.
         let mut command = sensor(&["attach", "-i", WAN, "--flows", "1024", "--ring", "1", "--duration", "0"]);
         let members = group.0.join("cgroup.procs");
@@ -273,6 +272,7 @@ fn too_little_memory_is_a_refusal_in_one_sentence() {
     // The table is mapped, too.
     let mut command = Command::new("prlimit");
     command.args(["--as=100000000", env!("CARGO_BIN_EXE_sensor"), "attach", "-i", WAN]).stdout(Stdio::null());
+    let words = ["not enough memory for the flow table; use fewer flows (--flows), or raise the memory limit"];
     Running::start(lab.server().netns(), command).ended(2, &words);
 }
 
