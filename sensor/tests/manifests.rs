@@ -52,8 +52,16 @@ fn helm(tools: &Path, arguments: &[&str]) -> String {
 }
 
 /// With everything that base and default leave out.
-const ALL: [&str; 6] =
-    ["--set", "events=true", "--set", "monitoring.enabled=true", "--set", "interfaces={veth*,cali*,lxc*,eni*}"];
+const ALL: [&str; 8] = [
+    "--set",
+    "events=true",
+    "--set",
+    "monitoring.enabled=true",
+    "--set",
+    "interfaces={veth*,cali*,lxc*,eni*}",
+    "--set",
+    "mode=tc",
+];
 
 /// What outlives its pod.
 const PINNED: [&str; 2] = ["--set", "pin=true"];
@@ -285,6 +293,7 @@ fn settings_are_settings_and_memory_is_enough() {
         "eni*",
         "SENSOR_METRICS",
         "SENSOR_INTERFACE",
+        "SENSOR_MODE",
     ] {
         assert!(shown.contains(setting), "{setting}: {shown}");
     }

@@ -1,6 +1,6 @@
 //! A configuration file, and what SIGHUP makes of it.
 
-use std::{fs, path::PathBuf, process::Stdio, time::Duration};
+use std::{fs, os::unix::process::CommandExt as _, path::PathBuf, process::Stdio, time::Duration};
 
 use tempfile::TempDir;
 
@@ -120,7 +120,17 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
 #[test]
 fn without_a_file_a_hangup_ends_it() {
     let Some(lab) = lab() else { return };
-    let mut running = Running::attach(lab.server().netns(), &["-i", WAN]);
+    let mut command = sensor(&["attach", "-i", WAN]);
+    // Tests that run under nohup would hand on that it is ignored.
+    // SAFETY: between fork and exec it calls one function, which is async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
+            Ok(())
+        });
+    }
+    let mut running = Running::start(lab.server().netns(), command);
+    running.stderr.wait_for("watching ");
     running.signal(libc::SIGHUP);
     assert_eq!(running.end(SOON).code(), None);
 }

@@ -61,7 +61,7 @@ fn being_killed_leaves_nothing_attached() {
 fn its_time_ends_it() {
     let Some(lab) = lab() else { return };
     let mut running = Running::attach(lab.server().netns(), &["-i", WAN, "--duration", "1"]);
-    assert_eq!(running.end(Duration::from_secs(3)).code(), Some(0));
+    assert_eq!(running.end(SOON).code(), Some(0));
     assert!(running.stdout.text().contains("0 findings"));
 }
 
