@@ -70,15 +70,15 @@ pub(crate) fn step(workspace: &Workspace) -> Result<Passed> {
     Ok(if words.is_empty() { Passed::Well } else { Passed::With(format!("SKIPPED: {}", words.join("; "))) })
 }
 
-/// The binary for another architecture, as a step of `cargo xtask test` after [`step`]: built, and run by an emulator beside the
-/// one from there.
-pub(crate) fn cross_step(workspace: &Workspace) -> Result<Passed> {
+/// The binary for another architecture: built, and run by an emulator beside this one's, which is built first.
+fn cross_step(workspace: &Workspace) -> Result<Passed> {
+    let own = parts(workspace, false, None)?.join("sensor");
     let other = match cross::binary(workspace, false) {
         Ok(other) => other,
         Err(reason) if cross::is_missing(&reason) => return Ok(Passed::With(format!("SKIPPED: {reason:#}"))),
         Err(reason) => return Err(reason),
     };
-    let word = cross::trial(workspace, &workspace.root.join("target/dist/sensor"), &other)?;
+    let word = cross::trial(workspace, &own, &other)?;
     Ok(word.map_or(Passed::Well, Passed::With))
 }
 

@@ -53,7 +53,6 @@ pub(crate) fn test(workspace: &Workspace, quick: bool) -> Result<()> {
         steps.run("tests, fresh BPF object", || tests(workspace, privilege, Some(&object), &tools));
     }
     steps.run("packages", || dist::step(workspace));
-    steps.run("aarch64", || dist::cross_step(workspace));
     steps.run("other kernels", || vm_test::step(workspace));
     steps.finish()
 }
