@@ -31,7 +31,7 @@ use aggregates::Aggregates;
 use interfaces::Interfaces;
 use kept::Store;
 use own::Own;
-use records::{Parting, Records};
+use records::{Parting, Records, Terms};
 use reload::Reload;
 use rules::Rules;
 use tell::{finished, write};
@@ -334,11 +334,14 @@ impl Agent {
             let following = self.cluster.take().map(|cluster| cluster.follow(whose.clone(), warn));
             let (_following, events) = following.transpose().map_err(Failure::Loop)?.unzip();
             let keeper = self.store.take().map(|store| store.start(counters, &board)).transpose()?;
-            let wanted = self.records || keeper.is_some();
-            let beside = (board.clone(), own.clone());
-            let wanted = (wanted, kernel.config().rates[Severity::Notice as usize]);
-            let (sweep, swept) =
-                Records::start((table, aggregates), wanted, parting, beside, handover).map_err(Failure::Loop)?;
+            let terms = Terms {
+                wanted: self.records || keeper.is_some(),
+                rate: kernel.config().rates[Severity::Notice as usize],
+                board: board.clone(),
+                own: own.clone(),
+                handover,
+            };
+            let (sweep, swept) = Records::start(table, aggregates, parting, terms).map_err(Failure::Loop)?;
             let (failed, mut failure) = oneshot::channel();
             let reporter = Reporter::new(BufWriter::new(io::stdout()), style, clock);
             let known = rules.clone();

@@ -166,9 +166,9 @@ pub struct Replay {
     /// Connections followed at a time, 464 bytes each; rounded up to a power of two.
     #[arg(long, value_name = "N", default_value_t = MOST, value_parser = flows())]
     pub flows: u32,
-    /// Threads that judge, 1 to 64; what is found does not depend on it [default: 1].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub workers: Option<u8>,
+    /// Threads that judge, 1 to 64; what is found does not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub workers: u8,
     /// Tell also of each connection that ended: who, how, how much. What the capture's end cuts off ends with it.
     #[arg(long)]
     pub records: bool,

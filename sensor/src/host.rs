@@ -2,8 +2,10 @@
 
 mod ahead;
 mod crew;
+mod memory;
 mod pages;
 mod part;
+mod turns;
 
 use sensor_common::{
     config::Config,
@@ -12,7 +14,7 @@ use sensor_common::{
     event::{Event, PARTED},
     flow::{Extra, Flow, Head},
     service::Service,
-    table::{Bucket, Storage},
+    table::Bucket,
     time::Clock,
     wire::{Packet, Slice},
 };
@@ -22,19 +24,20 @@ use crate::sweep::Slots;
 
 pub use crew::{Crew, Told};
 
+use memory::Memory;
 use part::Part;
+
+/// Frames between the first look at a flow's place and its judgement: enough to keep the memory busy, few enough for the nearest
+/// cache.
+pub const AHEAD: usize = 16;
 
 /// The engine with its own table, its findings in a list.
 pub struct Host {
-    memory: Memory,
+    table: Part,
+    services: Box<[Service]>,
     findings: Findings,
     local: Local,
     config: Config,
-}
-
-struct Memory {
-    table: Part,
-    services: Box<[Service]>,
 }
 
 #[derive(Default)]
@@ -52,8 +55,8 @@ impl Host {
     /// An engine with an empty table. The memory is taken as it is touched.
     pub fn new(config: Config) -> Self {
         let services = vec![Service::default(); config.service_mask as usize + 1].into_boxed_slice();
-        let memory = Memory { table: Part::new(0, config.bucket_mask + 1), services };
-        Self { memory, findings: Findings::default(), local: Local::default(), config }
+        let table = Part::new(0, config.bucket_mask + 1);
+        Self { table, services, findings: Findings::default(), local: Local::default(), config }
     }
 
     /// Judges one Ethernet frame, seen at `time` nanoseconds.
@@ -65,16 +68,16 @@ impl Host {
     /// The same with the two clocks of a live sensor: coarse, then fine.
     #[inline]
     pub fn observe_at(&mut self, [coarse, fine]: [u64; 2], frame: &Slice<'_>, seen: Seen) {
-        let Self { memory, findings, local: Local { cpu, passage }, config } = self;
-        Engine { storage: memory, ring: findings, clock: &Now { coarse, fine }, cpu, config }
-            .observe(frame, seen, passage);
+        let Self { table, services, findings, local: Local { cpu, passage }, config } = self;
+        let storage = &mut Memory { table, services: &mut **services };
+        Engine { storage, ring: findings, clock: &Now { coarse, fine }, cpu, config }.observe(frame, seen, passage);
     }
 
     /// Has fetched from memory what the judgement of a frame is likely to need. What is found does not depend on it.
     #[inline(always)]
     pub fn expect(&self, frame: &[u8], wire_len: usize, ifindex: u32) {
         if let Some(at) = ahead::guess(frame, wire_len, ifindex, &self.config) {
-            self.memory.table.expect(at);
+            self.table.expect(at);
         }
     }
 
@@ -115,76 +118,35 @@ impl Host {
 
     /// The table's flows, used or not.
     pub fn flows(&self) -> &[Flow] {
-        self.memory.table.flows()
+        self.table.flows()
     }
 
     /// The flows' cold state, used or not.
     pub fn extras(&self) -> &[Extra] {
-        self.memory.table.extras()
+        self.table.extras()
     }
 
     /// The services, used or not.
     pub fn services(&self) -> &[Service] {
-        &self.memory.services
+        &self.services
     }
 }
 
 impl Slots for Host {
     fn buckets(&self) -> usize {
-        self.memory.table.len()
+        self.table.len()
     }
 
     fn bucket(&self, index: usize) -> Bucket {
-        self.memory.table.copy_of_bucket(index)
+        self.table.copy_of_bucket(index)
     }
 
     fn flow(&self, index: usize) -> (Flow, Extra) {
-        self.memory.table.copy_of_flow(index)
+        self.table.copy_of_flow(index)
     }
 
     fn head(&self, index: usize) -> Head {
-        self.memory.table.copy_of_head(index)
-    }
-}
-
-impl Storage for Memory {
-    #[inline(always)]
-    fn bucket(&mut self, index: u32) -> Option<&mut Bucket> {
-        self.table.bucket(index)
-    }
-
-    #[inline(always)]
-    fn swap_tag(tag: &mut u32, old: u32, new: u32) -> bool {
-        let same = *tag == old;
-        if same {
-            *tag = new;
-        }
-        same
-    }
-
-    #[inline(always)]
-    fn add(counter: &mut u64, n: u64) {
-        *counter += n;
-    }
-
-    #[inline(always)]
-    fn flow(&mut self, index: u32) -> Option<&mut Flow> {
-        self.table.flow(index)
-    }
-
-    #[inline(always)]
-    fn extra(&mut self, index: u32) -> Option<&mut Extra> {
-        self.table.extra(index)
-    }
-
-    #[inline(always)]
-    fn whole(&mut self, index: u32) -> Option<(&mut Flow, &mut Extra)> {
-        self.table.whole(index)
-    }
-
-    #[inline(always)]
-    fn service(&mut self, index: u32) -> Option<&mut Service> {
-        self.services.get_mut(index as usize)
+        self.table.copy_of_head(index)
     }
 }
 

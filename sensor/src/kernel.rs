@@ -14,6 +14,7 @@ mod own;
 mod pins;
 mod privilege;
 mod readings;
+mod shared;
 mod table;
 
 use std::{

@@ -14,7 +14,6 @@ use sensor_common::{
     config::Config,
     counters::{Counter, Cpu},
     engine::Seen,
-    table::WAYS,
     wire::Slice,
 };
 
@@ -22,7 +21,8 @@ use crate::{
     capture::{CaptureError, Frame, Reader},
     cli,
     failure::Failure,
-    host::Told,
+    host::{AHEAD, Told},
+    kernel::bucket_mask,
     memory::{self, Footprint, Room},
     observe::{lock, nanos},
     report::{PacketFile, Place, Reporter, Tally, WallClock},
@@ -41,9 +41,6 @@ use frames::Frames;
 use guess::Guess;
 use judges::Judges;
 use records::Records;
-
-/// Frames looked at before the first of them is judged: enough to keep the memory busy, few enough for the nearest cache.
-const AHEAD: usize = 16;
 
 /// Reads the capture and reports on stdout.
 ///
@@ -66,7 +63,7 @@ pub fn run(options: &cli::Replay) -> Result<Tally, Failure> {
 /// Whether there is memory for the table; said where its size was asked for. The default is the same on every machine, and so
 /// is what is found.
 fn check_room(options: &cli::Replay) -> Result<(), Failure> {
-    let footprint = Footprint::replay(options.flows, u64::from(options.workers.unwrap_or(1)));
+    let footprint = Footprint::replay(options.flows, options.workers.into());
     footprint.fit(&Room::read()).map_err(|error| Failure::Other(Box::new(error)))?;
     if options.flows != memory::MOST {
         // Nobody may be listening there.
@@ -87,7 +84,7 @@ fn stdin() -> Result<File, Failure> {
 
 /// The engine's configuration: a table of at least so many flows, and records where they are wanted.
 fn config(options: &cli::Replay) -> Config {
-    let config = Config::replay(options.flows.div_ceil(WAYS as u32).next_power_of_two() - 1);
+    let config = Config::replay(bucket_mask(options.flows));
     if options.records || options.db.is_some() { config.with_records(u32::MAX, 0) } else { config }
 }
 
@@ -132,8 +129,7 @@ impl Replay {
         };
         config.gtsm_ports = options.guard.ports()?;
         config.gtsm_hops = options.guard.hops;
-        let workers = options.workers.map_or(1, usize::from);
-        let judges = Judges::new(config, workers).map_err(Failure::Loop)?;
+        let judges = Judges::new(config, options.workers.into()).map_err(Failure::Loop)?;
         Ok(Self {
             records: Records::of(&judges, options.records || options.db.is_some()),
             frames: Frames::new(matches!(judges, Judges::Many(_))),

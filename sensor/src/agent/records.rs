@@ -100,22 +100,31 @@ impl Parting {
     }
 }
 
+/// What a sweep goes by, and whom it tells, beside the queue.
+pub(super) struct Terms {
+    /// Whether anybody is to be told what became of the records.
+    pub(super) wanted: bool,
+    /// Mild findings of a kind in each round at the most; 0 is no limit.
+    pub(super) rate: u32,
+    pub(super) board: Arc<Board>,
+    pub(super) own: Option<Own>,
+    /// What the sensor before has left.
+    pub(super) handover: Option<Handover>,
+}
+
 impl Records {
-    /// Sweeps a table whose counters are still at zero, or were handed over; what it finds arrives in the queue, mild findings at most
-    /// `rate` of a kind each round (0 is no limit); `wanted` says whether anybody is to be told what became of the records.
+    /// Sweeps a table whose counters are still at zero, or were handed over; what it finds arrives in the queue.
     pub(super) fn start(
-        (table, mut aggregates): (Arc<Table>, Aggregates),
-        (wanted, rate): (bool, u32),
+        table: Arc<Table>,
+        mut aggregates: Aggregates,
         parting: Parting,
-        (board, own): (Arc<Board>, Option<Own>),
-        handover: Option<Handover>,
+        terms: Terms,
     ) -> io::Result<(Self, mpsc::Receiver<Swept>)> {
         let (queue, swept) = mpsc::channel(QUEUE);
         let Parting { parted, parting } = parting;
-        let thread = std::thread::Builder::new().name("sweep".into()).spawn(move || {
-            let given = (&*board, own.as_ref(), handover.as_ref());
-            sweep((&table, &mut aggregates), &queue, &parting, (wanted, rate), given)
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("sweep".into())
+            .spawn(move || sweep(&table, &mut aggregates, &queue, &parting, &terms))?;
         Ok((Self { parted, thread }, swept))
     }
 
@@ -128,16 +137,17 @@ impl Records {
 }
 
 fn sweep(
-    (table, aggregates): (&Table, &mut Aggregates),
+    table: &Table,
+    aggregates: &mut Aggregates,
     queue: &mpsc::Sender<Swept>,
     parting: &Receiver<Box<Event>>,
-    (wanted, rate): (bool, u32),
-    (board, own, handover): (&Board, Option<&Own>, Option<&Handover>),
+    terms: &Terms,
 ) -> Account {
-    let before = handover.map(|handover| handover.before.cpu).unwrap_or_default();
+    let Terms { wanted, rate, board, own, handover } = terms;
+    let before = handover.as_ref().map(|handover| handover.before.cpu).unwrap_or_default();
     let mut account = Account {
         sweeper: Sweeper::new(table.buckets(), &before),
-        wanted,
+        wanted: *wanted,
         found: 0,
         told: 0,
         lost: 0,
@@ -162,7 +172,7 @@ fn sweep(
         leaks.look(table, now, found);
         account.unread = leaks.note();
         account.found += found.len() as u64;
-        account.held += hold_back(found, rate);
+        account.held += hold_back(found, *rate);
         let found = found.drain(..).map(|event| Swept::Found(Box::new(event)));
         for swept in found.chain(ended.drain(..).map(Swept::Ended)) {
             let room = queue.capacity() > RESERVED || swept.is_severe();

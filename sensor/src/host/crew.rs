@@ -7,8 +7,7 @@
 use std::{
     io,
     sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicU32, Ordering},
+        Arc,
         mpsc::{Receiver, Sender, channel},
     },
     thread,
@@ -22,23 +21,22 @@ use sensor_common::{
     flow::{Extra, Flow, Head},
     service::Service,
     stray::{STRAYS, Stray},
-    table::{Bucket, Place, Storage, WAYS, place},
+    table::{Bucket, Place, WAYS, place},
     wire::{Packet, Slice, parse},
 };
 
-use super::{Findings, Now, part::Part};
-use crate::{capture::Frame, observe::lock, sweep::Slots};
+use super::{
+    AHEAD, Findings, Now,
+    memory::Memory,
+    part::Part,
+    turns::{PAST, Turns},
+};
+use crate::{capture::Frame, sweep::Slots};
 
 /// Frames in a batch: milliseconds of work, so that handing it over does not count.
 const BATCH: usize = 8192;
 /// Bytes of a frame that are looked at, unless its headers turn out to be longer.
 const SNAP: usize = 256;
-/// Frames between the first look at a flow's place and the judgement.
-const AHEAD: usize = 16;
-/// Past all frames of a batch.
-const PAST: u32 = u32::MAX;
-/// Looks at the others before a thread that waits gives up its core.
-const SPINS: u32 = 200;
 
 /// What was found in a frame.
 #[derive(Debug)]
@@ -71,15 +69,8 @@ pub struct Crew {
 
 struct Shared {
     config: Config,
-    services: Mutex<Box<[Service]>>,
-    slots: u32,
-    /// The frame of the batch that each worker is at.
-    turns: Box<[Turn]>,
+    turns: Turns,
 }
-
-/// On a line of its own: it is written for each frame.
-#[repr(align(128))]
-struct Turn(AtomicU32);
 
 /// All that one worker has.
 struct Shard {
@@ -124,13 +115,7 @@ impl Crew {
         let buckets = config.bucket_mask as usize + 1;
         let share = buckets.div_ceil(workers.clamp(1, buckets));
         let workers = buckets.div_ceil(share);
-        let slots = config.service_mask + 1;
-        let shared = Arc::new(Shared {
-            config,
-            services: Mutex::new(vec![Service::default(); slots as usize].into_boxed_slice()),
-            slots,
-            turns: (0..workers).map(|_| Turn(AtomicU32::new(PAST))).collect(),
-        });
+        let shared = Arc::new(Shared { config, turns: Turns::new(workers, config.service_mask + 1) });
         let (finished, done) = channel();
         let start = |me| {
             let (give, take) = channel();
@@ -265,8 +250,8 @@ impl Crew {
             return Ok(());
         }
         let batch = Arc::new(std::mem::replace(&mut self.next, Batch::of(self.workers.len())));
-        for (turn, list) in self.shared.turns.iter().zip(&batch.lists) {
-            turn.0.store(list.first().copied().unwrap_or(PAST), Ordering::Relaxed);
+        for (worker, list) in batch.lists.iter().enumerate() {
+            self.shared.turns.set(worker, list.first().copied().unwrap_or(PAST));
         }
         for (worker, shard) in self.workers.iter().zip(&mut self.shards) {
             let shard = shard.take().ok_or_else(|| io::Error::other("a worker is gone"))?;
@@ -302,7 +287,7 @@ impl Crew {
 
     /// The services as they are.
     pub fn services(&self) -> Vec<Service> {
-        lock(&self.shared.services).to_vec()
+        self.shared.turns.services()
     }
 
     fn part(&self, bucket: usize) -> Option<&Part> {
@@ -365,7 +350,7 @@ impl Shard {
                 self.judge_one((me, index), shared, frame, &batch.bytes);
             }
             let next = list.get(i + 1).copied().unwrap_or(PAST);
-            shared.turns[me].0.store(next, Ordering::Release);
+            shared.turns.set(me, next);
         }
     }
 
@@ -373,7 +358,7 @@ impl Shard {
     fn judge_one(&mut self, turn: (usize, u32), shared: &Shared, frame: &Entry, bytes: &[u8]) {
         let Self { part, local: Local { cpu, passage }, findings, found_in, parted_in, strays } = self;
         let before = cpu.strays.n;
-        let storage = &mut Share { part, shared, turn, services: None };
+        let storage = &mut Memory { table: part, services: shared.turns.of(turn.0, turn.1) };
         let clock = &Now { coarse: frame.time, fine: frame.time };
         let bytes = bytes.get(frame.start..frame.start + frame.len as usize).unwrap_or_default();
         let slice = Slice::new(bytes, frame.wire_len as usize);
@@ -383,78 +368,5 @@ impl Shard {
         }
         found_in.resize(findings.events.len(), turn.1);
         parted_in.resize(findings.parted.len(), turn.1);
-    }
-}
-
-/// What a worker has of the table, and its way to what all share. For one frame.
-struct Share<'a> {
-    part: &'a mut Part,
-    shared: &'a Shared,
-    /// Who, and for which frame.
-    turn: (usize, u32),
-    /// Once it was waited for.
-    services: Option<MutexGuard<'a, Box<[Service]>>>,
-}
-
-impl Share<'_> {
-    /// Waits until all others are past this frame.
-    #[cold]
-    fn wait(&self) {
-        let (me, frame) = self.turn;
-        for (_, turn) in self.shared.turns.iter().enumerate().filter(|(other, _)| *other != me) {
-            let mut spins = 0_u32;
-            // Each worker moves on, and the one with the earliest frame waits for nobody.
-            while turn.0.load(Ordering::Acquire) < frame {
-                spins = spins.saturating_add(1);
-                if spins >= SPINS { thread::yield_now() } else { std::hint::spin_loop() }
-            }
-        }
-    }
-}
-
-impl Storage for Share<'_> {
-    #[inline(always)]
-    fn bucket(&mut self, index: u32) -> Option<&mut Bucket> {
-        self.part.bucket(index)
-    }
-
-    #[inline(always)]
-    fn swap_tag(tag: &mut u32, old: u32, new: u32) -> bool {
-        let same = *tag == old;
-        if same {
-            *tag = new;
-        }
-        same
-    }
-
-    #[inline(always)]
-    fn add(counter: &mut u64, n: u64) {
-        *counter += n;
-    }
-
-    #[inline(always)]
-    fn flow(&mut self, index: u32) -> Option<&mut Flow> {
-        self.part.flow(index)
-    }
-
-    #[inline(always)]
-    fn extra(&mut self, index: u32) -> Option<&mut Extra> {
-        self.part.extra(index)
-    }
-
-    #[inline(always)]
-    fn whole(&mut self, index: u32) -> Option<(&mut Flow, &mut Extra)> {
-        self.part.whole(index)
-    }
-
-    fn service(&mut self, index: u32) -> Option<&mut Service> {
-        if index >= self.shared.slots {
-            return None;
-        }
-        if self.services.is_none() {
-            self.wait();
-            self.services = Some(lock(&self.shared.services));
-        }
-        self.services.as_mut()?.get_mut(index as usize)
     }
 }

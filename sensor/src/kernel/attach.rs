@@ -214,9 +214,8 @@ fn xdp(
     notes: &mut Vec<String>,
 ) -> Result<Option<(XdpLinkId, Ingress)>, KernelError> {
     let ifindex = place.ifindex;
-    let own: &mut Xdp = program(ebpf, XDP)?;
     if let Some(pins) = pins.as_deref_mut() {
-        match pins.take_xdp(own, place, mode, notes) {
+        match pins.take_xdp(program(ebpf, XDP)?, place, mode, notes) {
             Some(taken) => return Ok(Some(taken)),
             // What is pinned at tc goes on there.
             None if mode == Mode::Auto && pins.has_tc(place, Tc::Ingress) => return Ok(None),

@@ -12,7 +12,6 @@ mod backlog;
 mod book;
 mod layout;
 mod links;
-mod shared;
 
 use std::{
     collections::BTreeSet,

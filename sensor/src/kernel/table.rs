@@ -1,10 +1,6 @@
 //! The flow table in the kernel's maps, read where it lies: mapped read-only, no system call for each flow.
 
-use std::{
-    fs, io,
-    os::fd::{AsFd as _, AsRawFd as _},
-    ptr::NonNull,
-};
+use std::{fs, marker::PhantomData, mem::offset_of};
 
 use aya::{
     maps::{Map, MapData, MapInfo, PerCpuArray},
@@ -17,60 +13,40 @@ use sensor_common::{
     table::{Bucket, WAYS},
 };
 
-use super::{Bytes, KernelError, TC_INGRESS, privilege, total};
+use zerocopy::FromBytes;
+
+use super::{Bytes, KernelError, TC_INGRESS, privilege, shared::Shared, total};
 use crate::sweep::Slots;
 
-/// An array map's elements in our own memory. Their type must be plain old data of the map's own layout.
+/// An array map's elements in our own memory.
 struct Mapped<T> {
-    start: NonNull<T>,
+    memory: Shared,
     len: usize,
+    of: PhantomData<fn() -> T>,
 }
 
-// SAFETY: the mapping belongs to the process, not to a thread, and is only read.
-unsafe impl<T: Send> Send for Mapped<T> {}
-// SAFETY: likewise; who else writes it is the kernel, which is why elements are copied volatile.
-unsafe impl<T: Send> Sync for Mapped<T> {}
-
-impl<T: Copy> Mapped<T> {
+impl<T: FromBytes + Copy> Mapped<T> {
     fn new(map: &MapData, name: &'static str) -> Result<Self, KernelError> {
         let info = map.info().map_err(KernelError::map)?;
         let len = info.max_entries() as usize;
         if info.value_size() as usize != size_of::<T>() {
             return Err(KernelError::Foreign(name));
         }
-        let fd = map.fd().as_fd().as_raw_fd();
-        // SAFETY: a new mapping of an open descriptor at an address of the kernel's choice.
-        let start =
-            unsafe { libc::mmap(std::ptr::null_mut(), len * size_of::<T>(), libc::PROT_READ, libc::MAP_SHARED, fd, 0) };
-        let start = if start == libc::MAP_FAILED { None } else { NonNull::new(start.cast()) };
-        start.map(|start| Self { start, len }).ok_or_else(|| {
-            let cause = io::Error::last_os_error();
-            if cause.raw_os_error() == Some(libc::ENOMEM) {
-                return KernelError::Memory;
-            }
-            KernelError::Map(format!("{name} cannot be mapped: {cause}"))
-        })
+        let memory = Shared::new(map, 0, len * size_of::<T>(), false)
+            .map_err(|cause| KernelError::Map(format!("{name} cannot be mapped: {cause}")))?;
+        Ok(Self { memory, len, of: PhantomData })
     }
 
     /// A copy of an element, as it is at the moment or torn between two.
     fn get(&self, index: usize) -> Option<T> {
-        // SAFETY: within the mapping, and aligned, as maps begin on a page. Volatile because the kernel writes it meanwhile.
-        (index < self.len).then(|| unsafe { self.start.add(index).read_volatile() })
+        self.memory.read(index * size_of::<T>())
     }
 }
 
 impl Mapped<Flow> {
     /// A copy of a flow's first line: the others are not fetched.
     fn head(&self, index: usize) -> Option<Head> {
-        // SAFETY: as above; a part of an element lies within it.
-        (index < self.len).then(|| unsafe { (&raw const (*self.start.add(index).as_ptr()).head).read_volatile() })
-    }
-}
-
-impl<T> Drop for Mapped<T> {
-    fn drop(&mut self) {
-        // SAFETY: what `new` mapped, and nobody refers to it any more. There is nothing to do about a failure.
-        unsafe { libc::munmap(self.start.as_ptr().cast(), self.len * size_of::<T>()) };
+        self.memory.read(index * size_of::<Flow>() + offset_of!(Flow, head))
     }
 }
 

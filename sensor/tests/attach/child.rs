@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write as _},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
@@ -191,4 +191,12 @@ impl Text {
             thread::sleep(PAUSE);
         }
     }
+}
+
+/// Runs a batch of `ip` in a namespace.
+pub(crate) fn batch(netns: &Netns, script: &str) {
+    let mut command = Command::new("ip");
+    let mut child = command.args(["-n", netns.name(), "-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
 }

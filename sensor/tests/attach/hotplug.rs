@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Write,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -15,7 +14,7 @@ use sensor::{
 
 use super::{
     WAN,
-    child::{Running, SOON, sensor},
+    child::{Running, SOON, batch, sensor},
     forge, ip, lab,
 };
 
@@ -26,14 +25,6 @@ fn waiting(netns: &Netns, arguments: &[&str]) -> Running {
     let running = Running::start(netns, command);
     running.stderr.wait_for("waiting for ");
     running
-}
-
-/// Runs a batch of `ip` in a namespace.
-fn batch(netns: &Netns, script: &str) {
-    let mut command = Command::new("ip");
-    let mut child = command.args(["-n", netns.name(), "-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
 }
 
 #[test]

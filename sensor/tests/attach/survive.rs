@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    io::Write as _,
     net::SocketAddr,
     os::{fd::AsRawFd as _, unix::process::CommandExt as _},
     path::Path,
@@ -14,7 +13,7 @@ use std::{
 
 use sensor::{
     kernel,
-    lab::{Family, Lab, Netns},
+    lab::{Family, Lab},
 };
 use sensor_common::counters::Counter;
 use serde_json::Value;
@@ -23,7 +22,7 @@ use tempfile::TempDir;
 use super::{
     WAN,
     aggregates::{raw, spoof},
-    child::{Running, SOON, sensor},
+    child::{Running, SOON, batch, sensor},
     forge, ip, lab,
     soak::{settled, status},
 };
@@ -188,14 +187,6 @@ fn a_thousand_interfaces_come_and_go_and_leave_nothing() {
     running.signal(libc::SIGTERM);
     assert_eq!(running.end(SOON).code(), Some(0), "{}", running.stderr.text());
     adds_up(&running.stdout.text());
-}
-
-/// Runs a batch of `ip` in a namespace.
-fn batch(netns: &Netns, script: &str) {
-    let mut command = Command::new("ip");
-    let mut child = command.args(["-n", netns.name(), "-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
 }
 
 /// Native XDP takes frames in several buffers, so that a veth lets its MTU be changed; a connection goes on, and is followed.

@@ -6,22 +6,9 @@
 #[allow(dead_code, reason = "other tests need the rest")]
 mod child;
 
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-};
+use sensor::lab::{Lab, LabError, LabOptions};
 
-use sensor::lab::{Lab, LabError, LabOptions, Netns};
-
-use child::{Running, SOON, sensor, unloaded};
-
-/// Runs a batch of `ip` in a namespace.
-fn batch(netns: &Netns, script: &str) {
-    let mut command = Command::new("ip");
-    let mut child = command.args(["-n", netns.name(), "-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
-}
+use child::{Running, SOON, batch, sensor, unloaded};
 
 /// Each lives while four others come, so that most are attached to before they go.
 #[test]

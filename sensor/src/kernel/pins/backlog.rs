@@ -7,10 +7,7 @@ use sensor_common::{
     event::Event,
 };
 
-use super::{
-    super::{KernelError, error::chain},
-    shared::Shared,
-};
+use super::super::{KernelError, error::chain, shared::Shared};
 
 /// A record's own header: its length, two bits of which are flags, and a place.
 const HEADER: usize = 8;

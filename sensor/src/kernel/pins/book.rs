@@ -8,9 +8,8 @@ use sensor_common::config::Config;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{
-    super::{Bytes, error::chain},
+    super::{Bytes, error::chain, shared::Shared},
     PinError,
-    shared::Shared,
 };
 
 /// `BPF_F_MMAPABLE`: the agent writes to it once it may no longer ask the kernel to.

@@ -92,12 +92,9 @@ impl Pins {
             let name = format!("{hook}-{}", place.ifindex);
             let Some(link) = self.find(&name, wanted, on, notes) else { continue };
             let taken = XdpLink::try_from(link).map_err(|error| chain(&error));
-            match taken.and_then(|link| program.attach_to_link(link).map_err(|error| chain(&error))) {
-                Ok(id) => {
-                    self.held.insert(name);
-                    return Some((id, ingress));
-                }
-                Err(cause) => self.give_up(&name, &cause, notes),
+            let taken = taken.and_then(|link| program.attach_to_link(link).map_err(|error| chain(&error)));
+            if let Some(id) = self.hold(name, taken, notes) {
+                return Some((id, ingress));
             }
         }
         None
@@ -123,16 +120,19 @@ impl Pins {
         let name = format!("{}-{}", tcx(which), place.ifindex);
         let link = self.find(&name, true, on, notes)?;
         let taken = SchedClassifierLink::try_from(link).map_err(|error| chain(&error));
-        match taken.and_then(|link| program.attach_to_link(link).map_err(|error| chain(&error))) {
-            Ok(id) => {
+        let taken = taken.and_then(|link| program.attach_to_link(link).map_err(|error| chain(&error)));
+        self.hold(name, taken, notes)
+    }
+
+    /// A link that was taken over is in use; one that could not be is made anew.
+    fn hold<Id>(&mut self, name: String, taken: Result<Id, String>, notes: &mut Vec<String>) -> Option<Id> {
+        match &taken {
+            Ok(_) => {
                 self.held.insert(name);
-                Some(id)
             }
-            Err(cause) => {
-                self.give_up(&name, &cause, notes);
-                None
-            }
+            Err(cause) => self.give_up(&name, cause, notes),
         }
+        taken.ok()
     }
 
     /// Pins a link that was made.

@@ -7,14 +7,15 @@ use std::{
 };
 
 use aya::maps::MapData;
+use zerocopy::FromBytes;
 
-/// A mapping of whole words, which the kernel or another process may write meanwhile.
+/// A mapping, which the kernel or another process may write meanwhile.
 pub(super) struct Shared {
-    start: NonNull<u64>,
-    words: usize,
+    start: NonNull<u8>,
+    bytes: usize,
 }
 
-// SAFETY: the mapping belongs to the process, not to a thread; words are read and written whole.
+// SAFETY: the mapping belongs to the process, not to a thread; what is read of it is copied volatile.
 unsafe impl Send for Shared {}
 // SAFETY: likewise.
 unsafe impl Sync for Shared {}
@@ -30,29 +31,39 @@ impl Shared {
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        NonNull::new(start.cast())
-            .map(|start| Self { start, words: bytes / size_of::<u64>() })
-            .ok_or_else(|| io::ErrorKind::InvalidInput.into())
+        NonNull::new(start.cast()).map(|start| Self { start, bytes }).ok_or_else(|| io::ErrorKind::InvalidInput.into())
+    }
+
+    /// A copy of what lies at a byte, as it is at the moment or torn between two; none beyond the end.
+    #[inline]
+    pub(super) fn read<T: FromBytes + Copy>(&self, at: usize) -> Option<T> {
+        let there = self.holds::<T>(at);
+        // SAFETY: within the mapping, and aligned, as it begins on a page. Volatile because others write it.
+        there.then(|| unsafe { self.start.add(at).cast::<T>().read_volatile() })
     }
 
     /// A word; 0 beyond the end.
     pub(super) fn word(&self, index: usize) -> u64 {
-        // SAFETY: within the mapping, and aligned, as it begins on a page. Volatile because others write it.
-        if index < self.words { unsafe { self.start.add(index).read_volatile() } } else { 0 }
+        self.read(index * size_of::<u64>()).unwrap_or(0)
     }
 
     /// Writes a word of a writable mapping; nothing beyond the end.
     pub(super) fn set(&self, index: usize, word: u64) {
-        if index < self.words {
+        let at = index * size_of::<u64>();
+        if self.holds::<u64>(at) {
             // SAFETY: as above.
-            unsafe { self.start.add(index).write_volatile(word) };
+            unsafe { self.start.add(at).cast::<u64>().write_volatile(word) };
         }
+    }
+
+    fn holds<T>(&self, at: usize) -> bool {
+        at.is_multiple_of(align_of::<T>()) && at.checked_add(size_of::<T>()).is_some_and(|end| end <= self.bytes)
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         // SAFETY: what `new` mapped, and nobody refers to it any more. There is nothing to do about a failure.
-        unsafe { libc::munmap(self.start.as_ptr().cast(), self.words * size_of::<u64>()) };
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
     }
 }
