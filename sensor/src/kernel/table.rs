@@ -32,8 +32,10 @@ impl<T: FromBytes + Copy> Mapped<T> {
         if info.value_size() as usize != size_of::<T>() {
             return Err(KernelError::Foreign(name));
         }
-        let memory = Shared::new(map, 0, len * size_of::<T>(), false)
-            .map_err(|cause| KernelError::Map(format!("{name} cannot be mapped: {cause}")))?;
+        let memory = Shared::new(map, 0, len * size_of::<T>(), false).map_err(|cause| match cause.raw_os_error() {
+            Some(libc::ENOMEM) => KernelError::Memory,
+            _ => KernelError::Map(format!("{name} cannot be mapped: {cause}")),
+        })?;
         Ok(Self { memory, len, of: PhantomData })
     }
 
