@@ -133,8 +133,8 @@ fn merged(nic: &Nic) -> Option<Check> {
                     native XDP";
         return Some(Check::new("merged-in", State::Warn, text).mend(format!("ethtool -K {name} {}", flags.join(" "))));
     }
-    let generic = nic.xdp.is_some_and(|features| features & XDP_BASIC == 0) || nic.taken_by.is_some();
-    (generic && on("rx-gro")).then(|| {
+    let no_native = nic.xdp.is_some_and(|features| features & XDP_BASIC == 0) || nic.taken_by.is_some();
+    ((no_native || nic.driver.as_deref() == Some(VETH)) && on("rx-gro")).then(|| {
         let text = "frames that come in are merged (GRO) before generic XDP and tc see them";
         Check::new("merged-in", State::Note, text).mend(format!("ethtool -K {name} gro off (costs throughput)"))
     })

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
+    os::unix::process::CommandExt as _,
     process::{Command, Stdio},
 };
 
@@ -29,13 +30,13 @@ fn doctor(netns: &Netns, command: &mut Command) -> BTreeMap<String, Value> {
     checks.into_iter().map(|check| (check["class"].as_str().unwrap().to_owned(), check)).collect()
 }
 
-fn of(netns: &Netns, interface: &str) -> BTreeMap<String, Value> {
+pub(super) fn of(netns: &Netns, interface: &str) -> BTreeMap<String, Value> {
     doctor(netns, &mut sensor(&["doctor", "--json", "--iface", interface]))
 }
 
 /// A class is in this state, with these words in its text and its remedy.
 #[track_caller]
-fn expect(checks: &BTreeMap<String, Value>, class: &str, state: &str, text: &str, remedy: &str) {
+pub(super) fn expect(checks: &BTreeMap<String, Value>, class: &str, state: &str, text: &str, remedy: &str) {
     let check = checks.get(class).unwrap_or_else(|| panic!("no {class}: {checks:?}"));
     assert_eq!(check["state"], state, "{check}");
     assert!(check["text"].as_str().is_some_and(|told| told.contains(text)), "{check}");
@@ -78,6 +79,7 @@ fn interfaces_and_what_is_wrong_with_them() {
     if well["native-xdp"]["text"].as_str().is_some_and(|told| told.contains("has native XDP")) {
         let lo = of(netns, "lo");
         expect(&lo, "native-xdp", "warn", "has no native XDP", "--mode tc");
+        expect(&lo, "merged-in", "note", "are merged (GRO)", "ethtool -K lo gro off");
     } else {
         eprintln!("SKIPPED in part: this kernel does not tell who has native XDP");
     }
@@ -185,6 +187,46 @@ fn the_process_and_its_limits() {
     } else {
         eprintln!("SKIPPED in part: user namespaces are switched off here");
     }
+}
+
+#[test]
+fn a_bpf_call_that_is_forbidden_or_hidden_is_told() {
+    let Some(lab) = lab() else { return };
+    for (errno, text, remedy) in [
+        (libc::EPERM, "a seccomp filter", "--security-opt seccomp="),
+        (libc::ENOSYS, "has no bpf(2)", "CONFIG_BPF_SYSCALL"),
+    ] {
+        let mut command = sensor(&["doctor", "--json", "-i", WAN]);
+        // SAFETY: between fork and exec it makes one system call, with what lies on its stack.
+        unsafe { command.pre_exec(move || refuse(libc::SYS_bpf, errno)) };
+        expect(&doctor(lab.server().netns(), &mut command), "bpf", "fail", text, remedy);
+    }
+}
+
+/// From now on this process gets this error for that system call.
+fn refuse(call: libc::c_long, errno: i32) -> io::Result<()> {
+    // From linux/bpf_common.h: load the word at k, jump if equal to k, return k.
+    let op = |code, jf, k| libc::sock_filter { code, jt: 0, jf, k };
+    let mut filter = [
+        op(0x20, 0, 0),
+        op(0x15, 1, call as u32),
+        op(0x06, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
+        op(0x06, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: the program and its instructions outlive the call.
+    let done = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[test]
+fn whether_the_wall_clock_is_kept_right_is_as_the_kernel_says() {
+    let Some(lab) = lab() else { return };
+    // SAFETY: all zero asks and sets nothing, in a valid place to write to.
+    let kept = unsafe { libc::adjtimex(&mut std::mem::zeroed()) } != libc::TIME_ERROR;
+    let checks = of(lab.server().netns(), WAN);
+    assert_eq!(checks["time"]["state"], if kept { "fine" } else { "note" }, "{}", checks["time"]);
+    assert_eq!(checks["time"]["remedy"].is_null(), kept, "{}", checks["time"]);
 }
 
 /// The command where anybody may run it.

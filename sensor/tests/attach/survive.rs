@@ -23,7 +23,7 @@ use super::{
     WAN,
     aggregates::{raw, spoof},
     child::{Running, SOON, batch, sensor},
-    forge, ip, lab,
+    doctor, forge, ip, lab,
     soak::{settled, status},
 };
 
@@ -84,6 +84,8 @@ fn stopped_it_loses_what_finds_no_room_and_counts_it_and_nothing_severe() {
         number(&status["counters"]["ring_full_low"]) > 0 && number(&status["events"]["dropped"]) == 0,
         "{status:#}"
     );
+    let checks = doctor::of(lab.server().netns(), WAN);
+    doctor::expect(&checks, "ring", "note", "the ring was full: 0 severe findings and ", "sensor attach --ring 16");
     // And goes on.
     lab.middlebox().clear();
     forge(&lab);
