@@ -83,11 +83,11 @@ pub(super) fn all_told(told: &[Value], ports: &[u16]) {
 }
 
 /// Incidents of this kind that were opened.
-pub(super) fn opened(told: &[Value], kind: &str) -> usize {
+pub(super) fn opened<'a>(told: &'a [Value], kind: &str) -> Vec<&'a Value> {
     let is = |line: &&Value| {
         line["type"] == "incident" && line["state"] == "open" && line["about"]["topic"].as_str() == Some(kind)
     };
-    told.iter().filter(is).count()
+    told.iter().filter(is).collect()
 }
 
 /// The flows in the running sensor's table; whether they are established.
