@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::flood::percent;
+use crate::report::count;
 
 /// Sources that are named.
 const NAMED: usize = 16;
-/// So few sources of so much each are told with their shares, if they have more than half together.
+/// So few are told with their shares, if they have more than so much.
 const FEW: usize = 4;
 const MUCH: f64 = 0.1;
 
@@ -52,18 +53,22 @@ impl Shares {
         self.sorted().first().map_or(0.0, |(_, share)| *share)
     }
 
-    /// Whose `what` they are: by name where a few have more than half, else that nobody has much. Nothing where nothing was sampled.
+    /// Whose `what` they are: by name who has much, else that nobody has. Nothing where nothing was sampled.
     pub(super) fn words(&self, what: &str) -> Option<String> {
         let (sources, n) = (self.sorted(), self.sources());
-        let (_, most) = sources.first()?;
-        let few: Vec<_> = sources.iter().take(FEW).filter(|(_, share)| *share >= MUCH).collect();
-        if few.iter().map(|(_, share)| share).sum::<f64>() <= 0.5 {
+        let ((first, most), others) = sources.split_first()?;
+        if *most <= MUCH {
             let most = percent((most * 1000.0).ceil() / 1000.0);
             return Some(format!("{} sampled {what} have {n} sources, none of them more than {most}", self.samples));
         }
-        let named = few.iter().map(|(source, share)| format!("{source} is the source of {}", percent(*share)));
-        let others = if n > few.len() { format!("; {n} sources in all") } else { String::new() };
-        Some(format!("{}, by {} sampled {what}{others}", named.collect::<Vec<_>>().join(", "), self.samples))
+        let few = others.iter().filter(|(_, share)| *share > MUCH).take(FEW - 1);
+        let few: String = few.map(|(source, share)| format!(", {source} of {}", percent(*share))).collect();
+        let most = percent(*most);
+        Some(format!(
+            "{first} is the source of {most}{few}, by {} sampled {what} from {}",
+            self.samples,
+            count(n as u64, "source")
+        ))
     }
 }
 
@@ -77,22 +82,22 @@ mod tests {
     }
 
     #[test]
-    fn who_has_most_is_named_with_its_share() {
-        assert_eq!(told(&[(1, 1.0), (1, 1.0)]), "192.0.2.1 is the source of 100 %, by 2 sampled requests");
-        let three = [(7, 5.0), (8, 3.0), (9, 2.0)];
-        let words = "192.0.2.7 is the source of 50 %, 192.0.2.8 is the source of 30 %, 192.0.2.9 is the source of 20 %, by 3 sampled requests";
-        assert_eq!(told(&three), words);
-        let more = [(7, 60.0), (8, 31.0), (9, 9.0)];
-        assert!(told(&more).ends_with("192.0.2.8 is the source of 31 %, by 3 sampled requests; 3 sources in all"));
+    fn who_has_much_is_named_with_its_share() {
+        assert_eq!(
+            told(&[(1, 1.0), (1, 1.0)]),
+            "192.0.2.1 is the source of 100 %, by 2 sampled requests from 1 source"
+        );
+        let words = "192.0.2.7 is the source of 60 %, 192.0.2.8 of 31 %, by 3 sampled requests from 3 sources";
+        assert_eq!(told(&[(9, 9.0), (8, 31.0), (7, 60.0)]), words);
+        let many: Vec<_> = (1..=6).map(|last| (last, 1.0)).collect();
+        let words = "192.0.2.1 is the source of 17 %, 192.0.2.2 of 17 %, 192.0.2.3 of 17 %, 192.0.2.4 of 17 %, by 6";
+        assert!(told(&many).starts_with(words), "{}", told(&many));
     }
 
     #[test]
     fn what_is_spread_has_no_names() {
         let ten: Vec<_> = (0..10).map(|last| (last, 1.0)).collect();
         assert_eq!(told(&ten), "10 sampled requests have 10 sources, none of them more than 10 %");
-        // Four that have exactly half are not most of it.
-        let half: Vec<_> = (0..4).map(|last| (last, 1.0)).chain((4..12).map(|last| (last, 0.5))).collect();
-        assert!(told(&half).starts_with("12 sampled requests have 12 sources"), "{}", told(&half));
         let many: Vec<_> = (0..200).flat_map(|_| (0..250).map(|last| (last, 1.0))).collect();
         assert_eq!(told(&many), "50000 sampled requests have 250 sources, none of them more than 0.4 %");
         assert_eq!(told(&[]), "");
