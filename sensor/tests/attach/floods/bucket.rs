@@ -141,15 +141,16 @@ fn value(map: &MapData) -> Vec<u8> {
     /// Of `union bpf_attr`, what a look-up takes.
     #[repr(C)]
     struct Lookup {
-        map: u64,
+        map: i32,
+        unused: u32,
         key: u64,
         value: u64,
         flags: u64,
     }
     let mut value = vec![0; map.info().unwrap().value_size() as usize];
     let first = 0_u32;
-    let (map, key) = (map.fd().as_fd().as_raw_fd() as u64, &raw const first as u64);
-    let lookup = Lookup { map, key, value: value.as_mut_ptr() as u64, flags: 0 };
+    let (map, key) = (map.fd().as_fd().as_raw_fd(), &raw const first as u64);
+    let lookup = Lookup { map, unused: 0, key, value: value.as_mut_ptr() as u64, flags: 0 };
     // SAFETY: key and value are as long as the map says, and outlive the call.
     let result = unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_LOOKUP_ELEM, &raw const lookup, size_of::<Lookup>()) };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
