@@ -19,7 +19,7 @@ use super::{
     scaled,
     talk::{Talk, connections, exchange, forge, listen, raise_files},
     told::{Told, all_told, ended, followed},
-    wire::{Flooder, SERVER, WIRE, dropped, packets, wire},
+    wire::{Flooder, SERVER, WIRE, dropped, packets, pin, wire},
 };
 
 /// Room for flows: little, so that it is soon full.
@@ -127,6 +127,7 @@ fn handshakes_and_nothing_more_give_way_to_each_other() {
     live.iter_mut().for_each(exchange);
     live.iter_mut().for_each(exchange);
 
+    pin();
     let mut crowd = Crowd::new(&lab, &flooder);
     let (mut severed, mut new): (_, Vec<Talk>) = (Vec::new(), Vec::new());
     while crowd.came < churn {
