@@ -12,7 +12,7 @@ use super::{
     scaled,
     talk::{connections, exchange, forge, listen, raise_files},
     told::{Told, all_told, cost, ended, opened},
-    wire::{BURST, WIRE, dropped, repeated, wire},
+    wire::{ATTACH, BURST, XDP, dropped, repeated, wire},
 };
 
 /// How many of the connections beside the floods are reset in their clients' names meanwhile.
@@ -24,7 +24,7 @@ fn what_goes_on_beside_floods_is_seen() {
     let room = raise_files();
     let mut flooder = wire(&lab);
     let listener = listen(&lab);
-    let running = Running::attach(lab.server().netns(), &["-i", WIRE[0], "-o", "json", "--min-severity", "notice"]);
+    let running = Running::attach(lab.server().netns(), &[&ATTACH[..], &["--min-severity", "notice"], XDP].concat());
     let began = Instant::now();
     // Connections that go on beside the floods, and frames of each flood: at least, and at most, if it is not told sooner.
     let (beside, [least, most]) = scaled((500, [0, 12 * BURST]), (10_000, [10_000_000; 2]));

@@ -28,7 +28,7 @@ use super::{
     },
     talk::{Talk, exchange, forge, listen},
     told::{Told, all_told, ended, followed},
-    wire::{Flooder, NOBODY, ROUTER, SERVER, WIRE, repeated, wire},
+    wire::{ATTACH, Flooder, NOBODY, ROUTER, SERVER, repeated, wire},
 };
 
 /// Flows that the table has room for, as in the test of virtual time.
@@ -190,8 +190,8 @@ fn attack(lab: &Lab, running: &Running, listener: &TcpListener, aim: &Aim) -> Ou
 }
 
 fn attach(lab: &Lab) -> Running {
-    let flags = ["-i", WIRE[0], "-o", "json", "--min-severity", "notice", "--flows", &ROOM.to_string()];
-    Running::attach(lab.server().netns(), &flags)
+    let room = ROOM.to_string();
+    Running::attach(lab.server().netns(), &[&ATTACH[..], &["--min-severity", "notice", "--flows", &room]].concat())
 }
 
 /// Resets these in their clients' names: each is told.

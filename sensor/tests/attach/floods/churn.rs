@@ -19,7 +19,7 @@ use super::{
     scaled,
     talk::{Talk, connections, exchange, forge, listen, raise_files},
     told::{Told, all_told, ended, followed},
-    wire::{Flooder, SERVER, WIRE, dropped, packets, pin, wire},
+    wire::{ATTACH, Flooder, SERVER, dropped, packets, pin, wire},
 };
 
 /// Room for flows: little, so that it is soon full.
@@ -121,8 +121,9 @@ fn handshakes_and_nothing_more_give_way_to_each_other() {
     let listener = listen(&lab);
     let churn = scaled(12_000, 100_000_u32);
     let _quiet = patient(&lab, churn);
-    let flags = ["-i", WIRE[0], "-o", "json", "--min-severity", "notice", "--flows", &ROOM.to_string()];
-    let running = Running::attach(lab.server().netns(), &flags);
+    let room = ROOM.to_string();
+    let running =
+        Running::attach(lab.server().netns(), &[&ATTACH[..], &["--min-severity", "notice", "--flows", &room]].concat());
     let mut live = connections(&lab, &listener, LIVE);
     live.iter_mut().for_each(exchange);
     live.iter_mut().for_each(exchange);

@@ -8,7 +8,7 @@ use super::{
     scaled,
     talk::{connections, exchange, forge, listen, raise_files},
     told::{Told, all_told, ended},
-    wire::{BURST, Flooder, NOBODY, WIRE, dropped, wire},
+    wire::{ATTACH, BURST, Flooder, NOBODY, XDP, dropped, wire},
 };
 
 /// What each of these frames is found to be.
@@ -44,7 +44,7 @@ fn severe_ones_among_cheap_ones_are_told() {
     let mut flooder = wire(&lab);
     let listener = listen(&lab);
     let (n, severe) = scaled((3 * BURST, 100), (5_000_000, 1000_usize));
-    let running = Running::attach(lab.server().netns(), &["-i", WIRE[0], "-o", "json", "--min-severity", "info"]);
+    let running = Running::attach(lab.server().netns(), &[&ATTACH[..], &["--min-severity", "info"], XDP].concat());
     let mut live = connections(&lab, &listener, severe);
     live.iter_mut().for_each(exchange);
     live.iter_mut().for_each(exchange);

@@ -14,7 +14,10 @@ use serde_json::Value;
 use super::super::ip;
 
 /// Both ends of the wire, the service at one, and the host at the other.
-pub(super) const WIRE: [&str; 2] = ["flood0", "flood1"];
+const WIRE: [&str; 2] = ["flood0", "flood1"];
+/// Whoever watches it: at tc, or as a network card has it.
+pub(super) const ATTACH: [&str; 4] = ["-i", WIRE[0], "-o", "json"];
+pub(super) const XDP: &[&str] = &["--mode", "native"];
 pub(super) const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 99, 0, 1)), 8090);
 pub(super) const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
 /// A source that is about to be changed: the floods' are 11.0.0.0/8.
