@@ -41,6 +41,7 @@ use self::{
     worker::Worker,
 };
 pub use self::{
+    dial::from_port,
     error::LabError,
     frame::Frame,
     middlebox::Middlebox,
@@ -169,7 +170,7 @@ impl Lab {
 
     /// The same from a port of the client that may have been used a moment ago, and with the client's own patience.
     pub fn connect_from(&self, port: u16, family: Family, patience: Duration) -> Result<Pair, Outcome> {
-        self.open(family, |to| dial::from_port(port, to, patience))
+        self.open(family, |to| from_port(port, to, patience))
     }
 
     fn open(

@@ -99,6 +99,7 @@ impl Random {
             flags: TcpFlags(r.next() as u8),
             ttl: r.next() as u8,
             outgoing: r.below(2) == 0,
+            stands_for: 1.0 + r.below(1000) as f64,
         };
         reading.strays = (0..n / 8).map(|_| stray(self)).collect();
         reading

@@ -24,6 +24,7 @@ mod queue;
 mod reading;
 pub mod sample;
 pub mod scan;
+mod shares;
 mod sign;
 mod stray;
 mod view;

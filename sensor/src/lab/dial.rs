@@ -8,7 +8,11 @@ use std::{
 };
 
 /// Connects from `port` to `to`, at most for `patience`. The port may have been used a moment ago.
-pub(crate) fn from_port(port: u16, to: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
+///
+/// # Errors
+///
+/// What the system says.
+pub fn from_port(port: u16, to: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
     let family = if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     // SAFETY: no memory is passed.
     let socket = unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };

@@ -15,6 +15,7 @@ fn spoofed_and_not_answered() {
     let flood = last(&told, Aggregate::SynFlood);
     assert_eq!(flood.sign.about, About::Service(local(443)));
     assert!(flood.sign.with.contains(&Aggregate::SpoofedSources), "{flood:#?}");
+    assert!(said(flood, "none of them more than 0.1 %"), "{flood:#?}");
     assert!(said(flood, "TTL 52") && said(flood, "none of them is answered"), "{flood:#?}");
     assert!((5000..8100).contains(&flood.amount), "counts add up: {}", flood.amount);
     assert_eq!(flood.change, Change::Closed);
@@ -54,7 +55,26 @@ fn from_one_source() {
     let told = world.finish();
     assert_eq!(kinds(&told), [(Aggregate::SynFlood, Severity::Alert)], "{told:#?}");
     let flood = last(&told, Aggregate::SynFlood);
-    assert!(said(flood, &format!("come from {source}")) && flood.sign.with.is_empty(), "{flood:#?}");
+    assert!(said(flood, &format!("{source} is the source of 100 %")) && flood.sign.with.is_empty(), "{flood:#?}");
+}
+
+/// Three make nine tenths of it, others the rest.
+#[test]
+fn from_a_few_sources() {
+    let mut world = World::default();
+    let source = |i: u32| if i % 10 == 9 { client(100 + i) } else { client(i % 3) };
+    world.every(8, 1000, |w, i| w.syn((source(i).ip(), 1024 + i as u16).into(), local(443), LINUX));
+    let told = world.finish();
+    assert_eq!(kinds(&told), [(Aggregate::SynFlood, Severity::Alert)], "{told:#?}");
+    let flood = last(&told, Aggregate::SynFlood);
+    let share = |source: SocketAddr| {
+        let reason = flood.sign.reasons.iter().find(|reason| reason.contains("is the source of"))?;
+        let reason = reason.replace("is the source of", "of");
+        reason.split(&format!("{} of ", source.ip())).nth(1)?.split(' ').next()?.parse::<f64>().ok()
+    };
+    let named: Vec<f64> = (0..3).filter_map(|i| share(client(i))).collect();
+    assert!(named.len() == 3 && named.iter().all(|share| (28.0..=32.0).contains(share)), "{flood:#?}");
+    assert!(said(flood, " sources") && !flood.sign.with.contains(&Aggregate::SpoofedSources), "{flood:#?}");
 }
 
 #[test]

@@ -23,6 +23,21 @@ fn resets_fins_acks_and_syn_acks() {
     }
 }
 
+/// Who sends how much of it, as far as it has a sender.
+#[test]
+fn their_sources_have_shares() {
+    let spread = flood(RST);
+    assert!(said(last(&spread, Aggregate::RstFloodIn), "none of them more than"), "{spread:#?}");
+    let mut world = World::default();
+    ordinary(&mut world, 20);
+    world.every(6, 2000, |w, i| w.segment(client(i % 2), local(443), RST, [i, 1], LINUX));
+    let told = world.finish();
+    let flood = last(&told, Aggregate::RstFloodIn);
+    let [one, two] = [client(0), client(1)].map(|source| source.ip().to_string());
+    let words = [[&one, &two], [&two, &one]].map(|[a, b]| format!("{a} is the source of 50 %, {b} of 50 %"));
+    assert!(words.iter().any(|words| said(flood, words)), "{flood:#?}");
+}
+
 #[test]
 fn a_sensor_that_has_just_started_is_patient() {
     for flags in [RST, FIN_ACK, ACK] {

@@ -7,15 +7,13 @@ use std::{
 
 use sensor_common::detect::origin::hops;
 
-use super::{Aggregate, flood::percent, sample::Request, sample::Sample};
+use super::{Aggregate, flood::percent, sample::Request, sample::Sample, shares::Shares};
 use crate::report::hops as far;
 
 /// Networks whose distance is remembered.
 pub const MAX_LEARNED: usize = 8192;
 /// Requests below which a sample says nothing of sources.
 const ENOUGH: usize = 50;
-/// Sources that are named.
-const NAMED: usize = 16;
 
 /// How far away the clients of connections are, by their network: /24, or /64 with IPv6 (Wang, Jin and Shin, "Hop-count
 /// filtering", 2003). Who completes a handshake does not make up its address.
@@ -53,44 +51,37 @@ fn network(address: IpAddr) -> IpAddr {
 /// Requests by their sources.
 pub(super) struct Crowd<'a> {
     requests: Vec<&'a Request>,
-    sources: BTreeMap<IpAddr, usize>,
+    shares: Shares,
 }
 
 impl<'a> Crowd<'a> {
     pub(super) fn of(requests: impl Iterator<Item = &'a Request>) -> Self {
         let requests: Vec<_> = requests.collect();
-        let mut sources = BTreeMap::new();
-        for request in &requests {
-            *sources.entry(request.client.ip()).or_default() += 1;
-        }
-        Self { requests, sources }
+        let shares = Shares::of(requests.iter().map(|request| (request.client.ip(), 1.0)));
+        Self { requests, shares }
     }
 
     /// How many sources there are in the sample.
     pub(super) fn sources(&self) -> usize {
-        self.sources.len()
+        self.shares.sources()
     }
 
     /// Some sources, those with the most requests first.
     pub(super) fn peers(&self) -> Vec<IpAddr> {
-        let mut sources: Vec<_> = self.sources.iter().collect();
-        sources.sort_by_key(|(source, n)| (std::cmp::Reverse(**n), **source));
-        sources.into_iter().take(NAMED).map(|(source, _)| *source).collect()
+        self.shares.peers()
     }
 
     /// What there is to say of them, and which aggregates that is.
     pub(super) fn words(&self, learned: &Learned) -> (Vec<String>, Vec<Aggregate>) {
-        let (n, sources) = (self.requests.len(), self.sources.len());
+        let (n, sources) = (self.requests.len(), self.sources());
         if n < ENOUGH {
             return (Vec::new(), Vec::new());
         }
         let (mut reasons, mut with) = (Vec::new(), Vec::new());
-        let (top, most) = self.sources.iter().max_by_key(|(_, n)| **n).map_or((None, 0), |(s, n)| (Some(*s), *n));
-        if let Some(top) = top.filter(|_| most * 2 > n) {
-            reasons.push(format!("{} of {n} sampled requests come from {top}", percent(most as f64 / n as f64)));
+        reasons.extend(self.shares.words("requests"));
+        if self.shares.most() > 0.5 {
             return (reasons, with);
         }
-        reasons.push(format!("{n} sampled requests have {sources} sources"));
         let diverse = sources * 5 > n * 4;
         let mut ttls: BTreeMap<u8, usize> = BTreeMap::new();
         self.requests.iter().for_each(|request| *ttls.entry(request.ttl).or_default() += 1);

@@ -28,7 +28,10 @@ impl Lookout {
             if self.strays.len() <= i {
                 self.strays.push(0);
             }
-            strays.extend(cpu.strays.since(self.strays[i]).map(Astray::from));
+            // Of many the latest are kept, and as many of each CPU, however few the other one had.
+            let new = || cpu.strays.since(self.strays[i]);
+            let each = cpu.strays.n.saturating_sub(self.strays[i]) as f64 / new().count().max(1) as f64;
+            strays.extend(new().map(|stray| Astray::new(stray, each)));
             self.strays[i] = cpu.strays.n;
         }
         Reading { sample: self.sampler.read(table, now), strays, ..Reading::new(now, &sum, services) }

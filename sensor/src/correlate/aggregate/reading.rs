@@ -57,7 +57,7 @@ impl Reading {
 }
 
 /// A segment of no flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Astray {
     /// Who claims to have sent it.
     pub from: SocketAddr,
@@ -69,10 +69,13 @@ pub struct Astray {
     pub ttl: u8,
     /// Whether this host sent it.
     pub outgoing: bool,
+    /// Of the segments of no flow that its CPU has seen, it stands for so many: 1 or more.
+    pub stands_for: f64,
 }
 
-impl From<&Stray> for Astray {
-    fn from(stray: &Stray) -> Self {
+impl Astray {
+    /// One that stands for so many.
+    pub(super) fn new(stray: &Stray, stands_for: f64) -> Self {
         let sender = Side::from_index(stray.sender);
         let end = |side| SocketAddr::new(ip(stray, side), stray.key.port(side));
         Self {
@@ -81,6 +84,7 @@ impl From<&Stray> for Astray {
             flags: stray.flags,
             ttl: stray.ttl,
             outgoing: stray.hook == Hook::Egress as u8,
+            stands_for,
         }
     }
 }

@@ -8,9 +8,9 @@ use sensor_common::{counters::Counter, detect::Severity, flow::TcpFlags};
 
 use super::{
     About, Aggregate, Alternative, Not, Sign,
-    flood::percent,
     meter::Meter,
     reading::{Reading, Span},
+    shares::Shares,
 };
 
 /// Seconds after the sensor's start in which connections from before look like strays.
@@ -21,8 +21,6 @@ const RESTART: f64 = 10.0;
 const SEVERE: f64 = 10_000.0;
 /// A flood's segments are alone; connections that move here are answered, and go on.
 const ALONE: f64 = 0.95;
-/// Sources that are named.
-const NAMED: usize = 16;
 
 /// Looks for floods of strays.
 #[derive(Debug)]
@@ -74,11 +72,11 @@ impl Strays {
 
         let strays = |flag: TcpFlags| {
             let of = move |s: &&super::Astray| s.flags.any(flag) && !s.outgoing;
-            now.strays.iter().filter(of).map(|stray| (stray.from.ip(), stray.to.to_string()))
+            now.strays.iter().filter(of).map(|stray| (stray.from.ip(), stray.to.to_string(), stray.stands_for))
         };
         let lone = |syn_ack| {
             let of = move |m: &&super::sample::Midway| m.syn_ack == syn_ack && !m.outgoing;
-            now.sample.midway.iter().filter(of).map(|m| (m.from.ip(), m.to.to_string()))
+            now.sample.midway.iter().filter(of).map(|m| (m.from.ip(), m.to.to_string(), 1.0))
         };
         let mut signs = Vec::new();
         let mut tell = |kind,
@@ -94,9 +92,9 @@ impl Strays {
             let mut sign = Sign::new(kind, About::Here, severity, headline);
             sign.amount = n;
             sign.reasons.push(format!("{:.0} a second were usual", meter.usual()));
-            sign.reasons.extend(who.words());
+            sign.reasons.extend(who.sources.words("ones"));
             sign.ruled_out = not.iter().map(|(what, reason)| Not::a(*what, *reason)).collect();
-            sign.peers = who.peers();
+            sign.peers = who.sources.peers();
             signs.push(sign);
         };
         let gone = (Alternative::FromBefore, "neither was just now");
@@ -137,7 +135,7 @@ impl Strays {
             &[(Alternative::OtherWay, "what they ask for would come about")],
         );
         let refused = now.sample.requests.iter().filter(|r| r.answer == super::sample::Answer::Refused && !r.outgoing);
-        let refused = refused.map(|r| (r.client.ip(), r.server.to_string()));
+        let refused = refused.map(|r| (r.client.ip(), r.server.to_string(), 1.0));
         tell(
             Aggregate::RstOutSurge,
             "resets that this host sends",
@@ -166,47 +164,26 @@ fn worth(rate: f64) -> Severity {
 }
 
 /// Who sends, to whom, as far as was sampled.
-#[derive(Default)]
 struct Who {
-    sources: BTreeMap<IpAddr, usize>,
-    targets: BTreeMap<String, usize>,
-    n: usize,
+    sources: Shares,
+    targets: BTreeMap<String, f64>,
 }
 
 impl Who {
-    fn of(pairs: impl Iterator<Item = (IpAddr, String)>) -> Self {
-        let mut who = Self::default();
-        for (source, target) in pairs {
-            *who.sources.entry(source).or_default() += 1;
-            *who.targets.entry(target).or_default() += 1;
-            who.n += 1;
-        }
-        who
+    /// Of samples: whose each is, whom it is for, how many it stands for.
+    fn of(samples: impl Iterator<Item = (IpAddr, String, f64)>) -> Self {
+        let mut targets = BTreeMap::new();
+        let samples = samples.map(|(source, target, n)| {
+            *targets.entry(target).or_default() += n;
+            (source, n)
+        });
+        Self { sources: Shares::of(samples), targets }
     }
 
     /// The one that has more than half.
-    fn most<T: Clone>(&self, of: &BTreeMap<T, usize>) -> Option<(T, f64)> {
-        let (one, n) = of.iter().max_by_key(|(_, n)| **n)?;
-        (n * 2 > self.n).then(|| (one.clone(), *n as f64 / self.n as f64))
-    }
-
     fn to(&self) -> String {
-        self.most(&self.targets).map_or_else(String::new, |(target, _)| format!(", at {target}"))
-    }
-
-    fn words(&self) -> Vec<String> {
-        if self.n == 0 {
-            return Vec::new();
-        }
-        vec![match self.most(&self.sources) {
-            Some((source, share)) => format!("{} of {} sampled ones: {source}", percent(share), self.n),
-            None => format!("{} sampled ones have {} sources", self.n, self.sources.len()),
-        }]
-    }
-
-    fn peers(&self) -> Vec<IpAddr> {
-        let mut sources: Vec<_> = self.sources.iter().collect();
-        sources.sort_by_key(|(source, n)| (std::cmp::Reverse(**n), **source));
-        sources.into_iter().take(NAMED).map(|(source, _)| *source).collect()
+        let all: f64 = self.targets.values().sum();
+        let most = self.targets.iter().max_by(|(_, a), (_, b)| a.total_cmp(b));
+        most.filter(|(_, n)| **n * 2.0 > all).map_or_else(String::new, |(target, _)| format!(", at {target}"))
     }
 }
