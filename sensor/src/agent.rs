@@ -100,6 +100,9 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
     }
     agent.cluster = cluster;
     needs.write.extend(store.as_ref().map(|store| store.0.folder()));
+    // Whoever reads that it watches may follow it.
+    agent.tail = listen(options.socket.as_deref())?;
+    needs.remove = agent.tail.as_ref().and_then(tail::Server::folder);
     let (mut watched, mut names) = (Vec::new(), Vec::new());
     for attached in agent.attach(wanted, options.mode.into())? {
         needs.clsact |= attached.is_clsact() && options.pin.is_none();
@@ -119,8 +122,6 @@ pub fn attach(options: &cli::Attach) -> Result<(), Failure> {
         warn(&format!("metrics at http://{address}/metrics"));
     }
     agent.observer = Some(observer);
-    agent.tail = listen(options.socket.as_deref())?;
-    needs.remove = agent.tail.as_ref().and_then(tail::Server::folder);
     agent.seal = Some(needs);
     // Before the agent gives up its rights, as all that opens something.
     let manager = Manager::find();

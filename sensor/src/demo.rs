@@ -51,7 +51,8 @@ pub fn run(options: &Demo) -> Result<(), Failure> {
     let agent = server.netns().enter(|| -> Result<Agent, Failure> {
         let mut agent = Agent::load(&Options { flows: 8192, ..Options::default() })?;
         let wanted = Wanted::new(&[server.interface().to_owned()])?;
-        for attached in agent.attach(wanted, Mode::Auto)? {
+        // By itself it takes tc on a veth, which the lab is made of.
+        for attached in agent.attach(wanted, Mode::Native)? {
             say(&format!("watching the server's {attached}"));
         }
         Ok(agent)

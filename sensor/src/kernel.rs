@@ -38,7 +38,7 @@ use zerocopy::{FromBytes, IntoBytes};
 pub use attach::{Attached, Egress, Ingress, Mode};
 pub use drain::{Account, Drain, Drained};
 pub use error::KernelError;
-pub(crate) use ethtool::{driver, features};
+pub(crate) use ethtool::{VETH, driver, features};
 pub use ioctl::strips_vlans;
 pub use link::{Bell, Link, Links};
 pub(crate) use netdev::program_name;

@@ -72,7 +72,7 @@ fn seed_1(family: Family, vlan: Option<u16>, mode: Mode, options: Options) -> Op
 #[test]
 fn native_xdp_and_the_best_of_tc() {
     for family in [Family::V4, Family::V6] {
-        let Some(attached) = seed_1(family, None, Mode::Auto, Options::default()) else { return };
+        let Some(attached) = seed_1(family, None, Mode::Native, Options::default()) else { return };
         assert_eq!((attached.ingress, attached.egress), (Ingress::XdpNative, best_egress()));
     }
 }
@@ -105,7 +105,7 @@ fn xdp_that_is_taken_is_left_alone() {
         return;
     }
     let lab = Lab::build(LabOptions::default()).expect("the lab");
-    let (_first, attached) = load(&lab, Mode::Auto, Options::default());
+    let (_first, attached) = load(&lab, Mode::Native, Options::default());
     assert_eq!(attached.ingress, Ingress::XdpNative);
     let (_second, attached) = load(&lab, Mode::Auto, Options::default());
     assert_eq!(attached.ingress, Ingress::Tc(best_egress()));
@@ -118,7 +118,7 @@ fn a_sender_that_carries_on_proves_the_forgery() {
         return;
     }
     let lab = Lab::build(LabOptions::default()).expect("the lab");
-    let (mut kernel, _) = load(&lab, Mode::Auto, Options::default());
+    let (mut kernel, _) = load(&lab, Mode::Native, Options::default());
     let mut pair = lab.connect(Family::V4).expect("a connection");
     let port = pair.client_port().expect("a port");
     for _ in 0..4 {

@@ -123,7 +123,7 @@ fn a_translator_that_forgets_lets_the_server_through() {
             eprintln!("skipped: there is no nft");
             return;
         }
-        let (kernel, _) = live::load(lab.client(), Mode::Auto, Options::default());
+        let (kernel, _) = live::load(lab.client(), Mode::Native, Options::default());
         let table = kernel.table().expect("the table");
         let witness = Sniffer::start(lab.client().netns(), lab.client().interface()).expect("a sniffer");
         let [mut client, mut server] = connect(&lab, family);

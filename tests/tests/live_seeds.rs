@@ -39,7 +39,7 @@ fn lab(at: fn(&Lab) -> &Host) -> Option<(Lab, Kernel)> {
         return None;
     }
     let lab = Lab::build(LabOptions::default()).expect("the lab");
-    let (kernel, _) = live::load(at(&lab), Mode::Auto, Options::default());
+    let (kernel, _) = live::load(at(&lab), Mode::Native, Options::default());
     Some((lab, kernel))
 }
 

@@ -3,7 +3,7 @@
 use super::{Check, State, nic::Nic};
 use crate::{
     config::nearest,
-    kernel::{Filter, Link, XDP_BASIC, XDP_SEVERAL_BUFFERS},
+    kernel::{Filter, Link, VETH, XDP_BASIC, XDP_SEVERAL_BUFFERS},
 };
 
 /// What the program of a sensor is called, wherever it hangs.
@@ -102,6 +102,10 @@ fn native(nic: &Nic) -> Option<Check> {
             let text = format!("{made_by} has no native XDP: the sensor takes generic XDP, which costs more a packet");
             Check::new("native-xdp", State::Warn, text)
                 .mend("sensor attach --mode tc (costs about as much, copies less)")
+        }
+        Some(_) if nic.driver.as_deref() == Some(VETH) => {
+            let text = format!("{made_by} has native XDP, which would break up packets of 64 KB: the sensor takes tc");
+            Check::fine("native-xdp", text)
         }
         Some(_) => Check::fine("native-xdp", format!("{made_by} has native XDP")),
     })

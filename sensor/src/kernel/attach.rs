@@ -15,13 +15,13 @@ use aya::{
 use super::{
     KernelError, Pins, TC_EGRESS, TC_INGRESS, XDP,
     error::{chain, errno},
-    ioctl, netdev, privilege, program,
+    ethtool, ioctl, netdev, privilege, program,
 };
 
 /// How to attach to ingress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// The best that works: native XDP, generic XDP, tc.
+    /// The best that works: native XDP, generic XDP, tc. On a veth, tc.
     #[default]
     Auto,
     /// XDP in the driver.
@@ -234,6 +234,10 @@ fn xdp(
         // A second one would have to push it out. It was there first.
         let pinned = if owner.starts_with(XDP) { ": a sensor's, or pinned by one (sensor detach)" } else { "" };
         notes.push(format!("XDP is taken by program {owner}, which is left alone{pinned}"));
+        return Ok(None);
+    }
+    if mode == Mode::Auto && ethtool::driver(place.interface).as_deref() == Some(ethtool::VETH) {
+        notes.push("on a veth XDP would break up packets of 64 KB: --mode native takes it".into());
         return Ok(None);
     }
     let program: &mut Xdp = program(ebpf, XDP)?;

@@ -14,6 +14,9 @@ use super::RingRecords;
 
 /// How long a mild event may lie in the ring: the kernel wakes the reader for severe ones only.
 const TIMER: Duration = Duration::from_millis(10);
+/// The same once nothing has come for a second: looking costs more than all else that an idle agent does.
+const LAZY: Duration = Duration::from_millis(50);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// How long the reader lets events gather after a wake-up, so that a burst costs few of them.
 const GATHER: Duration = Duration::from_millis(2);
@@ -88,14 +91,14 @@ impl Drain {
 
     /// Drains until the future is dropped.
     pub async fn run(&mut self) -> std::io::Result<()> {
-        let mut timer = time::interval(TIMER);
-        timer.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        let mut came = Instant::now();
         loop {
-            tokio::select! {
-                ready = self.ring.readable_mut() => ready?.clear_ready(),
-                _ = timer.tick() => {}
+            let timer = if came.elapsed() < SECOND { TIMER } else { LAZY };
+            if let Ok(ready) = time::timeout(timer, self.ring.readable_mut()).await {
+                ready?.clear_ready();
             }
             if self.empty() > 0 {
+                came = Instant::now();
                 time::sleep(GATHER).await;
             }
             self.publish();

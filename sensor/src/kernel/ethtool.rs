@@ -18,6 +18,9 @@ const NAME: usize = 32;
 /// More features than any kernel has.
 const MOST: u32 = 1024;
 
+/// The driver of pairs of interfaces, whose packets meet no wire.
+pub(crate) const VETH: &str = "veth";
+
 /// The driver, as `ethtool -i` shows it.
 pub(crate) fn driver(name: &str) -> Option<String> {
     // `struct ethtool_drvinfo`, whose driver follows the request's number.

@@ -17,12 +17,14 @@ use sensor::lab::Netns;
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The command with these arguments, unheard unless its stdout is put elsewhere.
+/// The command with these arguments, unheard unless its stdout is put elsewhere. At the veths of the tests it takes XDP, as on a
+/// NIC, where they say no more: by itself it takes tc there.
 pub(crate) fn sensor(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sensor"));
     command
         .args(arguments)
         .env("SENSOR_SOCKET", "none")
+        .env("SENSOR_MODE", "native")
         .env_remove("NO_COLOR")
         .env_remove("CLICOLOR_FORCE")
         .stdout(Stdio::null());

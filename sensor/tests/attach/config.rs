@@ -34,7 +34,12 @@ impl ConfigFile {
     }
 
     fn attach(&self, netns: &sensor::lab::Netns, flags: &[&str]) -> Running {
-        Running::attach(netns, &[&["--config", self.path.to_str().unwrap()], flags].concat())
+        let mut command = sensor(&[&["attach", "--config", self.path.to_str().unwrap()], flags].concat());
+        // It would go before the file.
+        command.env_remove("SENSOR_MODE").stdout(Stdio::piped());
+        let running = Running::start(netns, command);
+        running.stderr.wait_for("watching ");
+        running
     }
 }
 
@@ -74,7 +79,7 @@ fn what_cannot_be_taken_leaves_everything_as_it_was() {
     let Some(lab) = lab() else { return };
     let netns = lab.server().netns();
     ip(netns, "link add name spare0 type veth peer name other0");
-    let good = format!("interface = ['{WAN}']\nmin-severity = 'alert'\n");
+    let good = format!("interface = ['{WAN}']\nmin-severity = 'alert'\nmode = 'native'\n");
     let file = ConfigFile::new(&good);
     let mut running = file.attach(netns, &["--keep-caps"]);
     let path = file.path.display();

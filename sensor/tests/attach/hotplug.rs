@@ -131,7 +131,7 @@ fn what_cannot_be_watched_is_told_once_and_stops_nobody() {
         ip(netns, "tuntap add dev wtun mode tun");
         expected.push("wtun is not watched: it carries no Ethernet frames");
     }
-    let running = Running::attach(netns, &["-i", "w*"]);
+    let running = Running::attach(netns, &["-i", "w*", "--mode", "auto"]);
     running.stderr.wait_for("watching wan0: ");
     // Rounds go by.
     thread::sleep(Duration::from_millis(2500));

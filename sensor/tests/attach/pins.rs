@@ -337,11 +337,15 @@ fn interfaces_that_come_later_are_pinned_and_those_that_go_are_not() {
     let mut third = attach(&lab, &pins, &[]);
     assert_eq!(links(), before);
     end(&mut third);
+    // A hook that was pinned stays, also where by itself it would take another.
+    let mut third = attach(&lab, &pins, &["--mode", "auto"]);
+    assert!(third.stderr.text().contains("ingress by native XDP, egress by tcx"), "{}", third.stderr.text());
+    end(&mut third);
     // Another hook is another link.
     let mut fourth = attach(&lab, &pins, &["--mode", "tc"]);
     assert!(fourth.stderr.text().contains("ingress by tcx, egress by tcx"), "{}", fourth.stderr.text());
     end(&mut fourth);
-    let fifth = attach(&lab, &pins, &[]);
+    let fifth = attach(&lab, &pins, &["--mode", "auto"]);
     assert!(fifth.stderr.text().contains("ingress by tcx, egress by tcx"), "{}", fifth.stderr.text());
     drop(fifth);
     detach(&lab, &pins);

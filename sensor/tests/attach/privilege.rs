@@ -24,6 +24,7 @@ pub(crate) fn as_nobody(capabilities: &str, arguments: &[&str]) -> (TempDir, Com
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]);
     command.arg(format!("--inh-caps=-all{capabilities}")).arg(format!("--ambient-caps=-all{capabilities}"));
     command.arg(binary).args(["attach", "-i", WAN]).args(arguments).stdout(Stdio::null());
+    command.env("SENSOR_MODE", "native");
     // An object to test may lie where nobody cannot read it.
     command.env_remove("SENSOR_BPF_OBJECT");
     (directory, command)

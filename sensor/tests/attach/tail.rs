@@ -102,7 +102,7 @@ fn a_reader_that_stands_still_is_let_go_and_the_sensor_goes_on() {
     ip(netns, "link set lo up");
     let (_folder, socket) = place();
     // Findings of connections that are refused, as many as there are.
-    let arguments = ["-i", "lo", "--socket", &socket, "--rate", "0", "--min-severity", "alert"];
+    let arguments = ["-i", "lo", "--mode", "auto", "--socket", &socket, "--rate", "0", "--min-severity", "alert"];
     let mut running = Running::attach(netns, &arguments);
     let mut still = tail(&socket, &["-f", "-o", "json", "--last", "0"]);
     let refuse = |n: usize| netns.enter(move || (0..n).for_each(|_| drop(TcpStream::connect("127.0.0.1:9")))).unwrap();
@@ -215,8 +215,9 @@ fn a_socket_that_is_asked_for_must_be_had() {
     let Some(lab) = lab() else { return };
     let netns = lab.server().netns();
     let (folder, socket) = place();
-    let attach =
-        |socket: &str| Running::start(netns, sensor(&["attach", "-i", WAN, "--duration", "0", "--socket", socket]));
+    let attach = |socket: &str| {
+        Running::start(netns, sensor(&["attach", "-i", WAN, "--mode", "auto", "--duration", "0", "--socket", socket]))
+    };
     let file = folder.path().join("file");
     fs::write(&file, "dear").unwrap();
     attach(file.to_str().unwrap()).ended(2, &["is no socket, and is left alone", "--socket PATH"]);

@@ -60,7 +60,7 @@ ip link set lo up
 ip link add near type veth peer name far
 ip link set near up && ip link set far up
 mkdir -p /etc/default /etc/systemd/system/sensor.service.d
-echo 'SENSOR_OPTIONS="-i near"' > /etc/default/sensor
+echo 'SENSOR_OPTIONS="-i near --mode native"' > /etc/default/sensor
 printf '[Service]\nRestartSec=100ms\nWatchdogSec=10\n' > /etc/systemd/system/sensor.service.d/trial.conf
 systemctl daemon-reload
 

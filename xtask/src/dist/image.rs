@@ -100,7 +100,7 @@ impl Trial {
         // As much as the DaemonSet's pods may have.
         let limited = [&open[..], &["--memory", "256m"]].concat();
         let nobody = [&open[..], &["--user", "65534"]].concat();
-        let attach = ["attach", "-i", "near", "--duration", "1"];
+        let attach = ["attach", "-i", "near", "--mode", "native", "--duration", "1"];
         for (options, arguments, fine, words) in [
             (&[][..], &["--version"][..], true, "sensor "),
             (&open[..], &["doctor", "--iface", "near"], true, "fine"),

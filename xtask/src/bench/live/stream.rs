@@ -18,10 +18,9 @@ const SECONDS: u32 = 3;
 const TURNS: usize = 3;
 
 /// Where the agent looks, the arguments for it, and none for no agent.
-const WAYS: [(&str, Option<&[&str]>); 4] = [
+const WAYS: [(&str, Option<&[&str]>); 3] = [
     ("no sensor", None),
-    ("sensor, as it chooses by itself", Some(&[])),
-    ("sensor at tc", Some(&["--mode", "tc"])),
+    ("sensor, as it chooses by itself (tc)", Some(&[])),
     ("sensor, native XDP", Some(&["--mode", "native"])),
 ];
 
