@@ -9,6 +9,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::{
     config::Config,
     counters::Counter,
+    event::ServiceSnapshot,
     flow::{Extra, Flow, Key, Side},
     opaque::{keep, recall},
     service::{Service, ServiceCounter},
@@ -90,22 +91,48 @@ const fn lifetime(worth: Worth) -> u32 {
     }
 }
 
-/// Where buckets, flows and services live: plain BPF arrays in the kernel, vectors elsewhere.
-pub trait Storage {
-    /// The bucket with this index.
-    fn bucket(&mut self, index: u32) -> Option<&mut Bucket>;
+/// Where services live: a plain BPF array in the kernel, a vector elsewhere. To count and to judge are told apart, so that what is only
+/// counted may be entered later.
+pub trait Services {
     /// Replaces a tag if it is still `old`; whether it did.
     fn swap_tag(tag: &mut u32, old: u32, new: u32) -> bool;
     /// Adds to a counter that CPUs share.
     fn add(counter: &mut u64, n: u64);
+    /// The service with this index, to count for it.
+    fn service(&mut self, index: u32) -> Option<&mut Service>;
+
+    /// Index of the service of `side` of `key`, made if it is new; `None` where its slots are taken.
+    #[inline(always)]
+    fn service_of(&mut self, config: &Config, key: &Key, side: Side) -> Option<u32>
+    where
+        Self: Sized,
+    {
+        service(self, config, key, side)
+    }
+
+    /// The counts that go with an event; nothing is judged by them.
+    #[inline(always)]
+    fn snapshot(&mut self, index: u32) -> ServiceSnapshot {
+        self.service(index).map_or_else(ServiceSnapshot::default, |service| service.snapshot())
+    }
+
+    /// The counts as they are now, to judge by.
+    #[inline(always)]
+    fn counts(&mut self, index: u32) -> Option<&mut Service> {
+        self.service(index)
+    }
+}
+
+/// Where buckets and flows live, too.
+pub trait Storage: Services {
+    /// The bucket with this index.
+    fn bucket(&mut self, index: u32) -> Option<&mut Bucket>;
     /// The flow with this index.
     fn flow(&mut self, index: u32) -> Option<&mut Flow>;
     /// The cold state of the flow with this index.
     fn extra(&mut self, index: u32) -> Option<&mut Extra>;
     /// Both at once.
     fn whole(&mut self, index: u32) -> Option<(&mut Flow, &mut Extra)>;
-    /// The service with this index.
-    fn service(&mut self, index: u32) -> Option<&mut Service>;
 }
 
 /// A key's place: bucket and tag.
@@ -285,7 +312,7 @@ const SERVICE_PROBES: u32 = 3;
 
 /// Index of the service of `side` of `key`, made if it is new; `None` where its slots are taken.
 #[inline(never)]
-pub fn service<S: Storage>(storage: &mut S, config: &Config, key: &Key, side: Side) -> Option<u32> {
+pub fn service<S: Services>(storage: &mut S, config: &Config, key: &Key, side: Side) -> Option<u32> {
     let k = &config.hash_keys;
     let addr = key.addr(side);
     let hash = k[0]
@@ -312,7 +339,7 @@ pub fn service<S: Storage>(storage: &mut S, config: &Config, key: &Key, side: Si
 
 /// Counts for the service with this index.
 #[inline(always)]
-pub fn count<S: Storage>(storage: &mut S, index: u32, counter: ServiceCounter, n: u64) {
+pub fn count<S: Services>(storage: &mut S, index: u32, counter: ServiceCounter, n: u64) {
     if let Some(service) = storage.service(index) {
         S::add(&mut service.counters[counter as usize], n);
     }

@@ -17,7 +17,7 @@ use sensor_common::{
     event::Event,
     flow::{Extra, Flow},
     service::Service,
-    table::{Bucket, Storage},
+    table::{Bucket, Services, Storage},
 };
 
 /// `BPF_F_MMAPABLE`: the agent reads these without a system call.
@@ -75,14 +75,7 @@ impl Maps {
     }
 }
 
-impl Storage for Maps {
-    #[inline(always)]
-    fn bucket(&mut self, index: u32) -> Option<&mut Bucket> {
-        // SAFETY: array elements live as long as the program. Other CPUs may write them too: tags change in [`Self::swap_tag`]
-        // alone, and everything else is judged as what it is, one CPU's view.
-        BUCKETS.get_ptr_mut(index).map(|bucket| unsafe { &mut *bucket })
-    }
-
+impl Services for Maps {
     #[inline(always)]
     fn swap_tag(tag: &mut u32, old: u32, new: u32) -> bool {
         // By addition, since kernels before 5.12 have no compare-and-swap: who finds the sum as hoped has won, alone, for any
@@ -104,6 +97,21 @@ impl Storage for Maps {
     }
 
     #[inline(always)]
+    fn service(&mut self, index: u32) -> Option<&mut Service> {
+        // SAFETY: array elements live as long as the program. Other CPUs may write them too: tags change in [`Self::swap_tag`]
+        // alone, counters by atomic addition.
+        SERVICES.get_ptr_mut(index).map(|service| unsafe { &mut *service })
+    }
+}
+
+impl Storage for Maps {
+    #[inline(always)]
+    fn bucket(&mut self, index: u32) -> Option<&mut Bucket> {
+        // SAFETY: as for services, and everything but a tag is judged as what it is, one CPU's view.
+        BUCKETS.get_ptr_mut(index).map(|bucket| unsafe { &mut *bucket })
+    }
+
+    #[inline(always)]
     fn flow(&mut self, index: u32) -> Option<&mut Flow> {
         // SAFETY: as for buckets; each side's line is written by the hook that sees that side.
         FLOWS.get_ptr_mut(index).map(|flow| unsafe { &mut *flow })
@@ -120,12 +128,6 @@ impl Storage for Maps {
         let (flow, extra) = (FLOWS.get_ptr_mut(index)?, EXTRAS.get_ptr_mut(index)?);
         // SAFETY: as for flows; two maps do not overlap.
         Some(unsafe { (&mut *flow, &mut *extra) })
-    }
-
-    #[inline(always)]
-    fn service(&mut self, index: u32) -> Option<&mut Service> {
-        // SAFETY: as for buckets; counters change by atomic addition alone.
-        SERVICES.get_ptr_mut(index).map(|service| unsafe { &mut *service })
     }
 }
 

@@ -6,7 +6,9 @@
 
 use std::io::Read;
 use std::ops::Range;
+use std::time::Duration;
 
+mod beside;
 mod error;
 mod input;
 mod link;
@@ -22,6 +24,7 @@ pub use error::CaptureError;
 
 use input::Input;
 use link::{Link, Presenter};
+use packed::Unpacked;
 use pcap::Pcap;
 use pcapng::Pcapng;
 
@@ -76,7 +79,23 @@ impl<R: Read> Reader<R> {
     ///
     /// Says what the input is instead, or that its only link type is not supported.
     pub fn new(input: R) -> Result<Self, CaptureError> {
-        let mut input = Input::new(input);
+        Self::open(Input::new(Unpacked::new(input)))
+    }
+
+    /// The same, with the input read on a thread of its own, some blocks ahead, where it is to be unpacked, or `always`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::new`]; or there is no thread to be had.
+    pub fn beside(input: R, always: bool) -> Result<Self, CaptureError>
+    where
+        R: Send + 'static,
+    {
+        let input = Unpacked::beside(input, always).map_err(|cause| CaptureError::unread(0, cause))?;
+        Self::open(Input::new(input))
+    }
+
+    fn open(mut input: Input<R>) -> Result<Self, CaptureError> {
         let enough = input.want(4)?;
         let format = match input.unread().first_chunk() {
             Some(magic) if *magic == pcapng::SHB_MAGIC.to_be_bytes() => Format::Pcapng(Pcapng::default()),
@@ -147,6 +166,12 @@ impl<R: Read> Reader<R> {
             Format::Pcap(pcap) => pcap.is_ready(&self.input),
             Format::Pcapng(pcapng) => pcapng.is_ready(&self.input),
         }
+    }
+
+    /// Whether there is another frame to read, now or, of what is read beside, within `wait`. Frames read before are given up.
+    pub fn is_at_hand(&mut self, wait: Duration) -> bool {
+        self.ahead.clear();
+        self.is_ready() || self.input.take_in(wait) && self.is_ready()
     }
 
     /// One of the frames that were read last, by its place among them.

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod crew;
+mod ledger;
 mod memory;
 mod pages;
 mod part;
@@ -24,7 +25,7 @@ use crate::sweep::Slots;
 
 pub use crew::{Crew, Told};
 
-use memory::Memory;
+use memory::{AtHand, Memory};
 use part::Part;
 
 /// Frames between the first look at a flow's place and its judgement: enough to keep the memory busy, few enough for the nearest
@@ -69,7 +70,7 @@ impl Host {
     #[inline]
     pub fn observe_at(&mut self, [coarse, fine]: [u64; 2], frame: &Slice<'_>, seen: Seen) {
         let Self { table, services, findings, local: Local { cpu, passage }, config } = self;
-        let storage = &mut Memory { table, services: &mut **services };
+        let storage = &mut Memory { table, services: AtHand(services) };
         Engine { storage, ring: findings, clock: &Now { coarse, fine }, cpu, config }.observe(frame, seen, passage);
     }
 

@@ -7,7 +7,7 @@ use std::{
     os::fd::AsFd,
     path::Path,
     sync::{Arc, Mutex},
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
 use sensor_common::{
@@ -42,6 +42,9 @@ use guess::Guess;
 use judges::Judges;
 use records::Records;
 
+/// Between two times that several workers are waited for because nothing more has come.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Reads the capture and reports on stdout.
 ///
 /// # Errors
@@ -54,7 +57,9 @@ pub fn run(options: &cli::Replay) -> Result<Tally, Failure> {
     let input = if piped { stdin()? } else { open(file)? };
     let packets = options.report.packets(Some(&input))?;
     let name = if piped { "stdin".to_owned() } else { file.display().to_string() };
-    let reader = Reader::new(input).map_err(|cause| Failure::Capture { file: name.clone(), cause })?;
+    // Of a pipe it must be known whether there is more, lest each few frames be waited for.
+    let reader = if options.workers > 1 { Reader::beside(input, piped) } else { Reader::new(input) };
+    let reader = reader.map_err(|cause| Failure::Capture { file: name.clone(), cause })?;
     let replay = Replay::new(options, packets, piped)?;
     let (tally, damage) = replay.read(reader)?;
     damage.map_or(Ok(tally), |cause| Err(Failure::Capture { file: name, cause }))
@@ -107,8 +112,9 @@ struct Replay {
     names: Vec<(u32, Option<String>)>,
     guessed: bool,
     reporter: Reporter<BufWriter<StdoutLock<'static>>>,
-    /// Whether somebody may be waiting for each finding.
+    /// Whether somebody may be waiting for each finding, and when all was told of last.
     prompt: bool,
+    settled: Instant,
     segments: u64,
     /// Where flows are told of, too.
     records: Records,
@@ -139,6 +145,7 @@ impl Replay {
             local: options.local.clone(),
             reporter: reporter.with_packets(packets).with_records(options.records).with_filter(options.filter.clone()),
             prompt,
+            settled: Instant::now(),
             segments: 0,
             counted,
             skipped: BTreeMap::new(),
@@ -198,7 +205,15 @@ impl Replay {
                 self.tell(reader.interface_name(interface), number)?;
             }
         }
-        if self.prompt { self.settle() } else { Ok(()) }
+        // Who waits for more is told of what was found so far, and is not asked after each few frames of a stream.
+        if self.prompt
+            && matches!(self.judges, Judges::Many(_))
+            && !reader.is_at_hand(PAUSE.saturating_sub(self.settled.elapsed()))
+        {
+            self.settle()?;
+            self.settled = Instant::now();
+        }
+        Ok(())
     }
 
     /// Reads ahead until it is clear which side is local, then judges what was read.

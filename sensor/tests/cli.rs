@@ -255,17 +255,19 @@ fn a_full_disk_is_named() {
 
 #[test]
 fn findings_come_before_the_pipe_is_closed() {
-    let mut child = sensor(&["replay", "-", "--local", "2001:db8::50"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(&forged(1)).unwrap();
-    let mut some = [0; 500];
-    child.stdout.as_mut().unwrap().read_exact(&mut some).unwrap();
-    drop(input);
-    assert!(child.wait().unwrap().success());
+    for workers in ["1", "2"] {
+        let mut child = sensor(&["replay", "-", "--local", "2001:db8::50", "--workers", workers])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(&forged(1)).unwrap();
+        let mut some = [0; 500];
+        child.stdout.as_mut().unwrap().read_exact(&mut some).unwrap();
+        drop(input);
+        assert!(child.wait().unwrap().success());
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use sensor_common::{
     flow::{Extra, Flow},
     kind::Kind,
     service::Service,
-    table::{Bucket, Storage, WAYS},
+    table::{Bucket, Services, Storage, WAYS},
     time::Clock,
     wire::Slice,
 };
@@ -18,11 +18,7 @@ use zerocopy::FromZeros;
 /// A table of one bucket.
 struct Table(Bucket, [Flow; WAYS], [Service; 8], [Extra; WAYS]);
 
-impl Storage for Table {
-    fn bucket(&mut self, index: u32) -> Option<&mut Bucket> {
-        (index == 0).then_some(&mut self.0)
-    }
-
+impl Services for Table {
     fn swap_tag(tag: &mut u32, old: u32, new: u32) -> bool {
         let same = *tag == old;
         *tag = if same { new } else { *tag };
@@ -31,6 +27,16 @@ impl Storage for Table {
 
     fn add(counter: &mut u64, n: u64) {
         *counter += n;
+    }
+
+    fn service(&mut self, index: u32) -> Option<&mut Service> {
+        self.2.get_mut(index as usize)
+    }
+}
+
+impl Storage for Table {
+    fn bucket(&mut self, index: u32) -> Option<&mut Bucket> {
+        (index == 0).then_some(&mut self.0)
     }
 
     fn flow(&mut self, index: u32) -> Option<&mut Flow> {
@@ -43,10 +49,6 @@ impl Storage for Table {
 
     fn whole(&mut self, index: u32) -> Option<(&mut Flow, &mut Extra)> {
         Some((self.1.get_mut(index as usize)?, self.3.get_mut(index as usize)?))
-    }
-
-    fn service(&mut self, index: u32) -> Option<&mut Service> {
-        self.2.get_mut(index as usize)
     }
 }
 

@@ -21,7 +21,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             return;
         }
         self.account(passage);
-        let Some(service) = self.storage.service(passage.scratch) else { return };
+        let Some(service) = self.storage.counts(passage.scratch) else { return };
         passage.finding.detail[1] = ecn::tally(service);
         if ecn::ruled_out(service) {
             passage.second(Kind::EcnNotTheCause, Rule::Fact);
@@ -46,7 +46,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         }
         if asked && plain && (refused || !reset) {
             self.account(passage);
-            let Some(service) = self.storage.service(passage.scratch) else { return };
+            let Some(service) = self.storage.counts(passage.scratch) else { return };
             let cause = ecn::is_the_cause(service);
             if cause || refused {
                 passage.finding.about(passage.packet.segment(passage.stamp));

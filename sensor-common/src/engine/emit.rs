@@ -25,7 +25,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         let kind = finding.kind as usize & (MAX_KINDS - 1);
         self.cpu.matched[kind] += 1;
         self.flag(passage);
-        let service = self.storage.service(passage.scratch).map_or_else(ServiceSnapshot::default, |s| s.snapshot());
+        let service = self.storage.snapshot(passage.scratch);
         let Some((flow, extra)) = self.storage.whole(passage.index) else { return };
         // Mild findings count by themselves, so that they cannot hold back severe ones.
         let low = finding.is_mild();

@@ -9,7 +9,7 @@ use crate::{
     passage::{Passage, Rule},
     seq::SeqNumber,
     service::ServiceCounter,
-    table::{self, Storage},
+    table::Storage,
     time::{Clock, Stamp, millis, whole_millis},
     track,
 };
@@ -348,7 +348,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
             return;
         }
         let server = flow.head.server();
-        let Some(index) = table::service(self.storage, self.config, &passage.packet.key, server) else {
+        let Some(index) = self.storage.service_of(self.config, &passage.packet.key, server) else {
             return self.cpu.count(Counter::ServiceOverflow);
         };
         passage.scratch = index;

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
+use std::time::Duration;
 
 use super::{CaptureError, packed::Unpacked};
 
@@ -20,8 +21,8 @@ pub(super) struct Input<R: Read> {
 }
 
 impl<R: Read> Input<R> {
-    pub(super) fn new(source: R) -> Self {
-        Self { source: Unpacked::new(source), buffer: vec![0; CAPACITY], unread: 0..0, frames: 0 }
+    pub(super) fn new(source: Unpacked<R>) -> Self {
+        Self { source, buffer: vec![0; CAPACITY], unread: 0..0, frames: 0 }
     }
 
     /// Waits for `count` unread bytes; false when the input ends before.
@@ -60,6 +61,11 @@ impl<R: Read> Input<R> {
 }
 
 impl<R: Read> Input<R> {
+    /// Takes in more, if there is more, now or within `wait`; whether there was.
+    pub(super) fn take_in(&mut self, wait: Duration) -> bool {
+        self.source.is_at_hand(wait) && self.fill(self.unread.len() + 1).is_ok_and(|more| more)
+    }
+
     /// All that is read ahead.
     pub(super) fn unread(&self) -> &[u8] {
         &self.buffer[self.unread.clone()]
@@ -122,7 +128,7 @@ mod tests {
 
     #[test]
     fn waits_for_what_comes_slowly() {
-        let mut input = Input::new(Reluctant(vec![3, 2, 1], false));
+        let mut input = Input::new(Unpacked::new(Reluctant(vec![3, 2, 1], false)));
         assert_eq!(input.need(2).unwrap(), [1, 2]);
         let taken = input.take(1);
         assert_eq!(input.bytes(taken), [1]);
@@ -132,7 +138,7 @@ mod tests {
 
     #[test]
     fn grows_to_what_is_wanted_only() {
-        let mut input = Input::new(io::repeat(7).take(1 << 20));
+        let mut input = Input::new(Unpacked::new(io::repeat(7).take(1 << 20)));
         assert!(input.want(CAPACITY + 1).unwrap());
         assert_eq!(input.buffer.len(), CAPACITY + 1);
         input.take(CAPACITY);

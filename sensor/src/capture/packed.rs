@@ -5,10 +5,13 @@
 use std::{
     fmt,
     io::{self, BufReader, ErrorKind, Read},
+    time::Duration,
 };
 
 use flate2::bufread::MultiGzDecoder;
 use zstd::stream::read::Decoder;
+
+use super::beside::Beside;
 
 /// Bytes of packed input asked for at a time.
 const CHUNK: usize = 128 << 10;
@@ -23,6 +26,8 @@ enum Form<R: Read> {
     /// Nothing was read yet.
     Unknown(Option<R>),
     Plain(Source<R>),
+    /// All of it on a thread of its own.
+    Beside(Beside),
     Gzip(Box<MultiGzDecoder<BufReader<Source<R>>>>),
     Zstd(Box<Decoder<'static, BufReader<Source<R>>>>),
 }
@@ -42,6 +47,22 @@ pub(super) struct Damage {
 impl<R: Read> Unpacked<R> {
     pub(super) fn new(source: R) -> Self {
         Self(Form::Unknown(Some(source)))
+    }
+
+    /// The same, read and unpacked on a thread of its own where there is something to unpack, or `always`.
+    pub(super) fn beside(source: R, always: bool) -> io::Result<Self>
+    where
+        R: Send + 'static,
+    {
+        Ok(Self(match Self::open(source)? {
+            Form::Plain(source) if !always => Form::Plain(source),
+            form => Form::Beside(Beside::start(Self(form))?),
+        }))
+    }
+
+    /// Whether there are bytes to read, now or within `wait`, as far as is known: of what is read here nothing is.
+    pub(super) fn is_at_hand(&mut self, wait: Duration) -> bool {
+        if let Form::Beside(beside) = &mut self.0 { beside.is_at_hand(wait) } else { false }
     }
 
     /// Waits for the first bytes, which tell what it is.
@@ -79,6 +100,7 @@ impl<R: Read> Read for Unpacked<R> {
         }
         match &mut self.0 {
             Form::Unknown(_) => Ok(0),
+            Form::Beside(beside) => beside.read(buffer),
             Form::Plain(source) => source.read(buffer).map_err(|error| source.failed.take().unwrap_or(error)),
             Form::Gzip(decoder) => {
                 let read = decoder.read(buffer);
@@ -101,6 +123,7 @@ impl<R: Read> fmt::Debug for Unpacked<R> {
         let form = match self.0 {
             Form::Unknown(_) => "unknown",
             Form::Plain(_) => "plain",
+            Form::Beside(_) => "read elsewhere",
             Form::Gzip(_) => "gzip",
             Form::Zstd(_) => "zstd",
         };

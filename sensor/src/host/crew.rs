@@ -1,7 +1,7 @@
 //! The engine on several threads, with the findings and counters of one.
 //!
 //! Each worker has a run of the table's buckets to itself, so that a flow has one worker. What flows share, the services, is
-//! touched in the order of the frames: whoever wants it waits until all others are past its frame. Where evictions, counts
+//! counted in the order of the frames, which takes waiting only where something is judged by the counts. Where evictions, counts
 //! and verdicts come from is thereby the same for any number of workers.
 
 use std::{
@@ -15,7 +15,7 @@ use std::{
 
 use sensor_common::{
     config::Config,
-    counters::{Cpu, Local},
+    counters::{Counter, Cpu, Local},
     engine::{Engine, Seen},
     event::Event,
     flow::{Extra, Flow, Head},
@@ -115,7 +115,7 @@ impl Crew {
         let buckets = config.bucket_mask as usize + 1;
         let share = buckets.div_ceil(workers.clamp(1, buckets));
         let workers = buckets.div_ceil(share);
-        let shared = Arc::new(Shared { config, turns: Turns::new(workers, config.service_mask + 1) });
+        let shared = Arc::new(Shared { config, turns: Turns::new(config, workers) });
         let (finished, done) = channel();
         let start = |me| {
             let (give, take) = channel();
@@ -123,6 +123,7 @@ impl Crew {
             let work = move || {
                 while let Ok(Task(mut shard, batch)) = take.recv() {
                     shard.judge(me, &shared, &batch);
+                    shared.turns.end();
                     drop(batch);
                     if finished.send(Done(me, shard)).is_err() {
                         break;
@@ -217,8 +218,9 @@ impl Crew {
             return Ok(Default::default());
         };
         let (mut parted, mut found) = (Vec::new(), Vec::new());
-        for shard in self.shards.iter_mut().flatten() {
+        for (worker, shard) in self.shards.iter_mut().flatten().enumerate() {
             let Findings { events, parted: gone } = &mut shard.findings;
+            self.shared.turns.ledger.fill_in(worker, events);
             parted.extend(shard.parted_in.drain(..).zip(gone.drain(..)));
             found.extend(shard.found_in.drain(..).zip(events.drain(..)));
         }
@@ -250,9 +252,7 @@ impl Crew {
             return Ok(());
         }
         let batch = Arc::new(std::mem::replace(&mut self.next, Batch::of(self.workers.len())));
-        for (worker, list) in batch.lists.iter().enumerate() {
-            self.shared.turns.set(worker, list.first().copied().unwrap_or(PAST));
-        }
+        self.shared.turns.begin(batch.lists.iter().map(|list| list.first().copied().unwrap_or(PAST)));
         for (worker, shard) in self.workers.iter().zip(&mut self.shards) {
             let shard = shard.take().ok_or_else(|| io::Error::other("a worker is gone"))?;
             worker.send(Task(shard, Arc::clone(&batch))).map_err(|_| io::Error::other("a worker has died"))?;
@@ -272,6 +272,7 @@ impl Crew {
             let kept = cpu.strays.n.min(STRAYS as u64) as usize;
             strays.extend(shard.strays.iter().copied().zip(cpu.strays.ring).take(kept));
         }
+        sum.counters[Counter::ServiceOverflow as usize] += self.shared.turns.ledger.overflow();
         strays.sort_unstable_by_key(|(number, _)| *number);
         // The latest is the last that was written.
         for ((_, stray), n) in strays.iter().rev().zip((0..sum.strays.n).rev()).take(STRAYS) {
@@ -287,7 +288,7 @@ impl Crew {
 
     /// The services as they are.
     pub fn services(&self) -> Vec<Service> {
-        self.shared.turns.services()
+        self.shared.turns.ledger.services()
     }
 
     fn part(&self, bucket: usize) -> Option<&Part> {
@@ -358,11 +359,13 @@ impl Shard {
     fn judge_one(&mut self, turn: (usize, u32), shared: &Shared, frame: &Entry, bytes: &[u8]) {
         let Self { part, local: Local { cpu, passage }, findings, found_in, parted_in, strays } = self;
         let before = cpu.strays.n;
-        let storage = &mut Memory { table: part, services: shared.turns.of(turn.0, turn.1) };
+        let mut storage = Memory { table: part, services: shared.turns.of(turn.0, turn.1) };
         let clock = &Now { coarse: frame.time, fine: frame.time };
         let bytes = bytes.get(frame.start..frame.start + frame.len as usize).unwrap_or_default();
         let slice = Slice::new(bytes, frame.wire_len as usize);
-        Engine { storage, ring: findings, clock, cpu, config: &shared.config }.observe(&slice, frame.seen, passage);
+        let mut engine = Engine { storage: &mut storage, ring: findings, clock, cpu, config: &shared.config };
+        engine.observe(&slice, frame.seen, passage);
+        storage.services.end();
         if cpu.strays.n != before {
             strays[before as usize % STRAYS] = frame.number;
         }

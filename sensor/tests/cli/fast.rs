@@ -58,11 +58,18 @@ fn compressed_captures_are_read_from_files_and_pipes() {
     let capture = forged(20);
     let plain = replay(&capture, &[]);
     for packed in [gzip(&capture), zstd::stream::encode_all(&capture[..], 1).unwrap()] {
-        assert_eq!(replay(&packed, &[]).stdout, plain.stdout);
         let through = piped(&packed);
         assert_eq!(String::from_utf8_lossy(&through.stdout), String::from_utf8_lossy(&plain.stdout));
-        let cut = replay(&packed[..packed.len() - 9], &[]);
-        let said = String::from_utf8(cut.stderr).unwrap();
-        assert!(cut.status.code() == Some(2) && said.contains("cut short after "), "{said}");
+        // With two it is unpacked on another thread.
+        let cut = ["1", "2"].map(|workers| {
+            let arguments = ["--workers", workers];
+            assert_eq!(replay(&packed, &arguments).stdout, plain.stdout, "{workers} workers");
+            let cut = replay(&packed[..packed.len() - 9], &arguments);
+            let said = String::from_utf8(cut.stderr).unwrap();
+            let cause = said.split_once("the capture is ").map(|(_, cause)| cause.to_owned());
+            assert!(cut.status.code() == Some(2) && said.contains("cut short after "), "{said}");
+            (cut.stdout, cause)
+        });
+        assert!(cut[0] == cut[1], "{:?}", cut.map(|(_, cause)| cause));
     }
 }
