@@ -22,7 +22,7 @@ mod traffic;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::privilege::Privilege;
@@ -142,7 +142,7 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     cpu::pin(*effort.cpus.first().context("no CPU to run on")?)?;
     let mut report = Report::new(effort.packets, effort.runs);
     report.counts = count::paths(&sensor)?;
-    measure(workspace, options, (&bench, &sensor), &effort, &mut report)?;
+    let left_out = measure(workspace, options, (&bench, &sensor), &effort, &mut report)?;
     let tables = report.tables();
     println!("{tables}");
     if let Some(old) = old {
@@ -151,22 +151,31 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     let latest = workspace.target.join("bench/latest.json");
     report.write(&latest)?;
     eprintln!("stored in {}", latest.display());
+    ensure!(left_out.is_empty(), "left out: {}; the reasons are above", left_out.join(", "));
     if options.write { report::into_document(&workspace.root.join("docs/performance.md"), &tables) } else { Ok(()) }
 }
 
+/// Measures all that is wanted. A column whose check fails costs no other: the titles of those that are left out.
 fn measure(
     workspace: &Workspace,
     options: &Options,
     (bench, sensor): (&Path, &Path),
     effort: &Effort,
     report: &mut Report,
-) -> Result<()> {
+) -> Result<Vec<String>> {
+    let mut left_out = Vec::new();
     if options.wants(Part::Live) {
         report.live = Some(live::measure(workspace, bench, sensor, effort)?);
     }
     for mix in options.mixes() {
         eprintln!("{}", mix.title());
-        report.columns.push(column::measure(bench, sensor, mix, effort, &mut report.programs)?);
+        match column::measure(bench, sensor, mix, effort, &mut report.programs) {
+            Ok(column) => report.columns.push(column),
+            Err(reason) => {
+                eprintln!("left out: {reason:#}");
+                left_out.push(mix.title());
+            }
+        }
     }
     if options.wants(Part::Cpus) && effort.cpus.len() < 2 {
         eprintln!("two CPUs: left out, there is one");
@@ -184,7 +193,7 @@ fn measure(
             report.engine.push(report::OnHost { flows: mix::flows(n), cell });
         }
     }
-    Ok(())
+    Ok(left_out)
 }
 
 /// Counts, prints, and compares with the committed counts or renews them.
