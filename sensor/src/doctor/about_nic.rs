@@ -3,7 +3,7 @@
 use super::{Check, State, nic::Nic};
 use crate::{
     config::nearest,
-    kernel::{Filter, Link, VETH, XDP_BASIC, XDP_SEVERAL_BUFFERS},
+    kernel::{Filter, Link, XDP_BASIC, XDP_SEVERAL_BUFFERS},
 };
 
 /// What the program of a sensor is called, wherever it hangs.
@@ -103,7 +103,7 @@ fn native(nic: &Nic) -> Option<Check> {
             Check::new("native-xdp", State::Warn, text)
                 .mend("sensor attach --mode tc (costs about as much, copies less)")
         }
-        Some(_) if nic.driver.as_deref() == Some(VETH) => {
+        Some(_) if nic.is_veth() => {
             let text = format!("{made_by} has native XDP, which would break up packets of 64 KB: the sensor takes tc");
             Check::fine("native-xdp", text)
         }
@@ -134,7 +134,7 @@ fn merged(nic: &Nic) -> Option<Check> {
         return Some(Check::new("merged-in", State::Warn, text).mend(format!("ethtool -K {name} {}", flags.join(" "))));
     }
     let no_native = nic.xdp.is_some_and(|features| features & XDP_BASIC == 0) || nic.taken_by.is_some();
-    ((no_native || nic.driver.as_deref() == Some(VETH)) && on("rx-gro")).then(|| {
+    ((no_native || nic.is_veth()) && on("rx-gro")).then(|| {
         let text = "frames that come in are merged (GRO) before generic XDP and tc see them";
         Check::new("merged-in", State::Note, text).mend(format!("ethtool -K {name} gro off (costs throughput)"))
     })

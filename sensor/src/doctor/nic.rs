@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::kernel::{Filter, Link, driver, features, filters, program_name, xdp_features};
+use crate::kernel::{Filter, Link, VETH, driver, features, filters, program_name, xdp_features};
 
 /// Readings of an interface.
 #[derive(Clone, Debug, Default)]
@@ -32,5 +32,10 @@ impl Nic {
             taken_by: link.xdp.map(program_name),
             filters: filters(link.index, &link.name),
         })
+    }
+
+    /// Whether the sensor takes tc there by itself.
+    pub(super) fn is_veth(&self) -> bool {
+        self.driver.as_deref() == Some(VETH)
     }
 }
