@@ -14,6 +14,9 @@ pub(super) use talk::Talk;
 /// Bytes of every frame; a test-run's buffer does not change its length. A pure ACK says in its IP header that it is shorter.
 pub(super) const FRAME: usize = 130;
 
+/// One side's data, and the other's acknowledgment.
+const CONVERSATION: [&[fn(&Talk) -> Recipe]; 2] = [&[Talk::data], &[Talk::data_ack]];
+
 /// The loopback device, which a test-run gives as the interface.
 pub(super) const INTERFACE: u32 = 1;
 
@@ -89,8 +92,7 @@ impl Traffic {
     pub(super) fn established_at(interface: u32, n: usize, layout: Layout, config: &Config) -> Result<Self> {
         let mut random = Random(0x5eed);
         let talks = talks(n, (interface, layout), config, &mut random)?;
-        let steps: [fn(&Talk) -> Recipe; 2] = [Talk::data, Talk::data_ack];
-        let lap = woven(&talks, &steps, &mut random);
+        let lap = woven(&talks, &CONVERSATION, &mut random);
         Ok(Self { layout, handshakes: handshakes(&talks), lap })
     }
 
@@ -98,8 +100,7 @@ impl Traffic {
     pub(super) fn struck(n: usize, config: &Config) -> Result<Self> {
         let mut random = Random(0x5eed);
         let talks = talks(n, (INTERFACE, Layout::PLAIN), config, &mut random)?;
-        let steps: [fn(&Talk) -> Recipe; 2] = [Talk::data, Talk::data_ack];
-        let mut lap = woven(&talks, &steps, &mut random);
+        let mut lap = woven(&talks, &CONVERSATION, &mut random);
         // At the lap's end, when every victim has said what it says in it.
         lap.extend(talks.iter().take(struck(n)).map(Talk::forged_reset));
         Ok(Self { layout: Layout::PLAIN, handshakes: handshakes(&talks), lap })
@@ -178,17 +179,17 @@ fn handshakes(talks: &[Talk]) -> Vec<Recipe> {
     steps.iter().flat_map(|step| talks.iter().map(step)).collect()
 }
 
-/// Every step of every connection, shuffled, but a connection's own steps in their order.
-fn woven(talks: &[Talk], steps: &[fn(&Talk) -> Recipe], random: &mut Random) -> Vec<Recipe> {
+/// Every step of every connection, shuffled, but a connection's own steps in their order, and what is one step together.
+fn woven(talks: &[Talk], steps: &[&[fn(&Talk) -> Recipe]], random: &mut Random) -> Vec<Recipe> {
     let mut order: Vec<u32> = (0..steps.len()).flat_map(|_| 0..talks.len() as u32).collect();
     random.shuffle(&mut order);
     let mut done = vec![0; talks.len()];
     let next = |flow: u32| {
         let done = &mut done[flow as usize];
         *done += 1;
-        steps[*done - 1](&talks[flow as usize])
+        steps[*done - 1].iter().map(move |segment| segment(&talks[flow as usize]))
     };
-    order.into_iter().map(next).collect()
+    order.into_iter().flat_map(next).collect()
 }
 
 /// The bucket of a recipe's flow, found as the program finds it.
