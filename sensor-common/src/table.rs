@@ -125,6 +125,9 @@ pub trait Services {
 
 /// Where buckets and flows live, too.
 pub trait Storage: Services {
+    /// Whether a bucket costs no wait, as it was fetched beforehand.
+    const BUCKETS_AT_HAND: bool = false;
+
     /// The bucket with this index.
     fn bucket(&mut self, index: u32) -> Option<&mut Bucket>;
     /// The flow with this index.
@@ -173,10 +176,11 @@ pub fn place(key: &Key, config: &Config) -> Place {
 }
 
 /// Index of the flow with `key`, if the table has it. Most flows are at home: for them the bucket is not read, so that the flow's
-/// own lines are all there is to wait for. Where that is not `likely`, as for a request, the bucket tells sooner.
+/// own lines are all there is to wait for. Where that is not `likely`, as for a request, or where the bucket is at hand, it tells
+/// sooner.
 #[inline(always)]
 pub fn find<S: Storage>(storage: &mut S, at: Place, key: &Key, likely: bool) -> Option<u32> {
-    if likely {
+    if likely && !S::BUCKETS_AT_HAND {
         let home = at.bucket * WAYS as u32 + at.home;
         if storage.flow(home)?.head.key == *key {
             return Some(home);

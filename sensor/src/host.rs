@@ -23,14 +23,11 @@ use zerocopy::FromZeros;
 
 use crate::sweep::Slots;
 
+pub use ahead::{AHEAD, Coming};
 pub use crew::{Crew, Told};
 
 use memory::{AtHand, Memory};
 use part::Part;
-
-/// Frames between the first look at a flow's place and its judgement: enough to keep the memory busy, few enough for the nearest
-/// cache.
-pub const AHEAD: usize = 16;
 
 /// The engine with its own table, its findings in a list.
 pub struct Host {
@@ -74,11 +71,17 @@ impl Host {
         Engine { storage, ring: findings, clock: &Now { coarse, fine }, cpu, config }.observe(frame, seen, passage);
     }
 
-    /// Has fetched from memory what the judgement of a frame is likely to need. What is found does not depend on it.
+    /// Has fetched from memory what the judgement of a frame is likely to need, which is called for [`AHEAD`] frames later: once for
+    /// each frame, as bytes, length on the wire and interface, and for nothing at the end. What is found does not depend on it.
     #[inline(always)]
-    pub fn expect(&self, frame: &[u8], wire_len: usize, ifindex: u32) {
-        if let Some(at) = ahead::guess(frame, wire_len, ifindex, &self.config) {
-            self.table.expect(at);
+    pub fn expect(&self, coming: &mut Coming, frame: Option<(&[u8], u32, u32)>) {
+        let place =
+            frame.and_then(|(bytes, wire_len, ifindex)| ahead::guess(bytes, wire_len as usize, ifindex, &self.config));
+        if let Some(at) = place {
+            self.table.expect_bucket(at);
+        }
+        if let Some(at) = coming.push(place) {
+            self.table.expect_flow(at);
         }
     }
 

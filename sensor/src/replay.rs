@@ -21,7 +21,7 @@ use crate::{
     capture::{CaptureError, Frame, Reader},
     cli,
     failure::Failure,
-    host::{AHEAD, Told},
+    host::{AHEAD, Coming, Told},
     kernel::bucket_mask,
     memory::{self, Footprint, Room},
     observe::{lock, nanos},
@@ -42,6 +42,8 @@ use guess::Guess;
 use judges::Judges;
 use records::Records;
 
+/// Frames that are read before they are judged: many more than [`AHEAD`], few enough for the nearest cache.
+const BATCH: usize = 128;
 /// Between two times that several workers are waited for because nothing more has come.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -159,7 +161,7 @@ impl Replay {
             damage = self.guess(&mut reader)?;
         }
         while damage.is_none() {
-            match reader.read_ahead(AHEAD) {
+            match reader.read_ahead(BATCH) {
                 Ok(0) => break,
                 Ok(frames) => self.judge_all(&mut reader, frames)?,
                 Err(error) => damage = self.skip(error),
@@ -180,16 +182,15 @@ impl Replay {
         Ok((tally, damage))
     }
 
-    /// Judges the frames that were read last, in their order, once what they need is on its way from memory.
+    /// Judges the frames that were read last, in their order, while what later ones need is on its way from memory.
     fn judge_all(&mut self, reader: &mut Reader<impl Read>, frames: usize) -> io::Result<()> {
-        if let Judges::One(host) = &self.judges {
-            for index in 0..frames {
-                if let Some(frame) = reader.frame(index) {
-                    host.expect(frame.bytes, frame.wire_len as usize, frame.interface);
-                }
+        let mut coming = Coming::default();
+        for step in 0..frames + AHEAD {
+            if let Judges::One(host) = &self.judges {
+                let ahead = reader.frame(step);
+                host.expect(&mut coming, ahead.map(|frame| (frame.bytes, frame.wire_len, frame.interface)));
             }
-        }
-        for index in 0..frames {
+            let Some(index) = step.checked_sub(AHEAD) else { continue };
             if let Judges::Many(crew) = &self.judges
                 && let Some(Frame { interface, number, .. }) = reader.frame(index)
             {

@@ -1,11 +1,37 @@
 //! What the host can do and the kernel cannot: look at the frames to come, and have memory fetched before it is needed.
 
+use std::mem;
+
 use sensor_common::{
     config::Config,
     flow::{Key, LinkId},
     table::{Place, place},
     wire::{Packet, Slice, parse},
 };
+
+/// Frames between the first look at a flow's place and its judgement: enough to keep the memory busy, few enough for the nearest
+/// cache.
+pub const AHEAD: usize = 16;
+
+/// Frames between the look into its bucket, which says where it is, and its judgement.
+pub(super) const NEAR: usize = 8;
+
+/// The places of the frames to come.
+#[derive(Default)]
+pub struct Coming {
+    places: [Option<Place>; AHEAD - NEAR],
+    next: usize,
+}
+
+impl Coming {
+    /// Enters a frame's place, if it has one. The place of the frame that is [`NEAR`] by now.
+    #[inline(always)]
+    pub(super) fn push(&mut self, place: Option<Place>) -> Option<Place> {
+        let near = mem::replace(&mut self.places[self.next], place);
+        self.next = (self.next + 1) % self.places.len();
+        near
+    }
+}
 
 /// A cache line.
 const LINE: usize = 64;

@@ -26,7 +26,8 @@ use sensor_common::{
 };
 
 use super::{
-    AHEAD, Findings, Now,
+    Findings, Now,
+    ahead::{AHEAD, NEAR},
     memory::Memory,
     part::Part,
     turns::{PAST, Turns},
@@ -342,10 +343,14 @@ impl Shard {
     fn judge(&mut self, me: usize, shared: &Shared, batch: &Batch) {
         let Some(list) = batch.lists.get(me) else { return };
         let entry = |at: usize| batch.frames.get(*list.get(at)? as usize);
-        (0..AHEAD).filter_map(entry).for_each(|ahead| self.part.expect(ahead.at));
+        (0..AHEAD).filter_map(entry).for_each(|ahead| self.part.expect_bucket(ahead.at));
+        (0..NEAR).filter_map(entry).for_each(|near| self.part.expect_flow(near.at));
         for (i, index) in list.iter().copied().enumerate() {
             if let Some(ahead) = entry(i + AHEAD) {
-                self.part.expect(ahead.at);
+                self.part.expect_bucket(ahead.at);
+            }
+            if let Some(near) = entry(i + NEAR) {
+                self.part.expect_flow(near.at);
             }
             if let Some(frame) = entry(i) {
                 self.judge_one((me, index), shared, frame, &batch.bytes);

@@ -87,13 +87,23 @@ impl Part {
         Some((self.flows.get_mut(slot)?, self.extras.get_mut(slot)?))
     }
 
-    /// Has the bucket fetched and the flow that is likely to be meant, the one at home. To wait for the bucket, and look for the
-    /// right one, costs more than it gains.
+    /// Has the bucket fetched.
     #[inline(always)]
-    pub(super) fn expect(&self, at: Place) {
-        let index = at.bucket.wrapping_sub(self.first) as usize;
-        if let (Some(bucket), Some(flow)) = (self.buckets.get(index), self.flows.get(index * WAYS + at.home as usize)) {
+    pub(super) fn expect_bucket(&self, at: Place) {
+        if let Some(bucket) = self.buckets.get(at.bucket.wrapping_sub(self.first) as usize) {
             fetch_all(bucket);
+        }
+    }
+
+    /// Has the flow fetched that the bucket tells of; without one, the slot that a new one is likely to take.
+    #[inline(always)]
+    pub(super) fn expect_flow(&self, at: Place) {
+        let index = at.bucket.wrapping_sub(self.first) as usize;
+        let Some(bucket) = self.buckets.get(index) else { return };
+        // Without a branch that depends on what is found, and all eight at once.
+        let same = |slot: usize| u32::from(bucket.tags[slot] == at.tag) << slot;
+        let found = (0..WAYS).fold(1 << (WAYS + at.home as usize), |found, slot| found | same(slot));
+        if let Some(flow) = self.flows.get(index * WAYS + found.trailing_zeros() as usize % WAYS) {
             fetch_all(flow);
         }
     }
