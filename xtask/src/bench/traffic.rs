@@ -8,14 +8,14 @@ use sensor_common::table::{self, WAYS};
 use sensor_common::wire::{Packet, Slice, parse};
 
 use super::recipe::{ETHERNET, IPV6, PLAIN, Recipe, SENT, VLAN, WORDS, place};
-use talk::Random;
 pub(super) use talk::Talk;
+use talk::{Random, Step};
 
 /// Bytes of every frame; a test-run's buffer does not change its length. A pure ACK says in its IP header that it is shorter.
 pub(super) const FRAME: usize = 130;
 
 /// One side's data, and the other's acknowledgment.
-const CONVERSATION: [&[fn(&Talk) -> Recipe]; 2] = [&[Talk::data], &[Talk::data_ack]];
+const CONVERSATION: [Step; 2] = [&[Talk::data], &[Talk::data_ack]];
 
 /// The loopback device, which a test-run gives as the interface.
 pub(super) const INTERFACE: u32 = 1;
@@ -180,7 +180,7 @@ fn handshakes(talks: &[Talk]) -> Vec<Recipe> {
 }
 
 /// Every step of every connection, shuffled, but a connection's own steps in their order, and what is one step together.
-fn woven(talks: &[Talk], steps: &[&[fn(&Talk) -> Recipe]], random: &mut Random) -> Vec<Recipe> {
+fn woven(talks: &[Talk], steps: &[Step], random: &mut Random) -> Vec<Recipe> {
     let mut order: Vec<u32> = (0..steps.len()).flat_map(|_| 0..talks.len() as u32).collect();
     random.shuffle(&mut order);
     let mut done = vec![0; talks.len()];

@@ -17,6 +17,9 @@ const MSS: u32 = 0x0204_05b4;
 /// Window scale 7, and a no-op.
 const WSCALE: u32 = 0x0303_0701;
 
+/// Segments that follow one another at once.
+pub(super) type Step = &'static [fn(&Talk) -> Recipe];
+
 /// A connection. Index 0 is the client.
 pub(in crate::bench) struct Talk {
     layout: Layout,
@@ -33,7 +36,7 @@ pub(in crate::bench) struct Talk {
 impl Talk {
     /// The steps of a short connection, each with what makes every lap's another one. The last acknowledgment follows at once: a
     /// connection that both sides have closed may give way, and with all of them closed in one second, any of them.
-    pub(super) const LIFE: [&[fn(&Self) -> Recipe]; 8] = [
+    pub(super) const LIFE: [Step; 8] = [
         &[|t| t.by_client(SYN, 0, 0, 0, 0)],
         &[|t| t.by_server(SYN | ACK, 0, 1, 0, 0)],
         &[|t| t.by_client(ACK, 1, 1, 0, 1)],
