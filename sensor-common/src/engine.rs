@@ -123,8 +123,7 @@ impl<S: Storage, R: Ring, C: Clock> Engine<'_, S, R, C> {
         self.guard(&mut passage.packet);
         passage.now = self.clock.coarse();
         let at = table::place(&passage.packet.key, self.config);
-        let request = passage.packet.flags.is_syn();
-        match table::find(self.storage, at, &passage.packet.key, !request) {
+        match table::find(self.storage, at, &passage.packet.key) {
             Some(index) => passage.index = index,
             None if self.open(passage, at) => {
                 if passage.packet.is_plain_syn() {

@@ -125,9 +125,6 @@ pub trait Services {
 
 /// Where buckets and flows live, too.
 pub trait Storage: Services {
-    /// Whether a bucket costs no wait, as it was fetched beforehand.
-    const BUCKETS_AT_HAND: bool = false;
-
     /// The bucket with this index.
     fn bucket(&mut self, index: u32) -> Option<&mut Bucket>;
     /// The flow with this index.
@@ -175,15 +172,15 @@ pub fn place(key: &Key, config: &Config) -> Place {
     Place { bucket: (hash >> 40) as u32 & config.bucket_mask, tag: if tag == 0 { 1 } else { tag }, home }
 }
 
-/// Index of the flow with `key`, if the table has it. Most flows are at home: for them the bucket is not read, so that the flow's
-/// own lines are all there is to wait for. Where that is not `likely`, as for a request, or where the bucket is at hand, it tells
-/// sooner.
+/// Index of the flow with `key`, if the table has it. Most flows are at home, and the processor bets on it: it asks for the flow's
+/// lines before the bucket has come. Where that says otherwise it is early: the bucket is near, and the flow far.
 #[inline(always)]
-pub fn find<S: Storage>(storage: &mut S, at: Place, key: &Key, likely: bool) -> Option<u32> {
-    if likely && !S::BUCKETS_AT_HAND {
-        let home = at.bucket * WAYS as u32 + at.home;
-        if storage.flow(home)?.head.key == *key {
-            return Some(home);
+pub fn find<S: Storage>(storage: &mut S, at: Place, key: &Key) -> Option<u32> {
+    let home = at.home as usize % WAYS;
+    if storage.bucket(at.bucket)?.tags[home] == at.tag {
+        let index = at.bucket * WAYS as u32 + home as u32;
+        if storage.flow(index)?.head.key == *key {
+            return Some(index);
         }
     }
     let bucket = storage.bucket(at.bucket)?;

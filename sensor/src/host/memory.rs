@@ -73,8 +73,6 @@ impl<S: Services> Services for Memory<'_, S> {
 }
 
 impl<S: Services> Storage for Memory<'_, S> {
-    const BUCKETS_AT_HAND: bool = true;
-
     #[inline(always)]
     fn bucket(&mut self, index: u32) -> Option<&mut Bucket> {
         self.table.bucket(index)
