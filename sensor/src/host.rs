@@ -152,6 +152,10 @@ impl Slots for Host {
     fn head(&self, index: usize) -> Head {
         self.table.copy_of_head(index)
     }
+
+    fn fetch(&self, index: usize) {
+        self.table.fetch(index);
+    }
 }
 
 impl Ring for Findings {

@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod enrich;
 pub mod explain;
 pub mod failure;
+mod fetch;
 pub mod filter;
 pub mod flows;
 pub mod host;

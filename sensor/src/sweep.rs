@@ -5,6 +5,8 @@
 //! sweep came by is missed, unless the engine has handed it on ([`Sweeper::parted`]): the table's counters know of the former,
 //! [`Sweeper::missed`]; the latter is noticed only where a sweep had seen the flow before.
 
+use std::mem;
+
 use sensor_common::{
     counters::{Counter, Cpu},
     detect::rest,
@@ -27,6 +29,8 @@ pub const EMBRYONIC: u64 = 60 * SECOND;
 pub const ESTABLISHED: u64 = 600 * SECOND;
 /// Longer than any silence that a table tells of.
 const NEVER: u64 = u16::MAX as u64 * SECOND;
+/// Buckets between the look at what is due and the visit: enough to keep the memory busy.
+const AHEAD: usize = 4;
 /// A flow of more segments is not judged at rest.
 pub const SHORT: u32 = 64;
 
@@ -42,6 +46,8 @@ pub trait Slots {
     fn head(&self, index: usize) -> Head {
         self.flow(index).0.head
     }
+    /// Has a slot's flow and its cold state fetched from memory, as they are soon asked for.
+    fn fetch(&self, _index: usize) {}
 }
 
 /// What judges a flow by its silence.
@@ -114,6 +120,13 @@ struct Mark {
 }
 
 impl Mark {
+    /// Whether the flow is to be looked at, by its note and the nanoseconds since.
+    fn is_due(&self, note: u32, coarse: u64) -> bool {
+        let due = if self.note == note && self.due != 0 { u64::from(self.due) * SECOND } else { REST };
+        // A note is exact to two seconds, and this had better be early than late.
+        coarse + 2 * SECOND >= due
+    }
+
     /// The mark of the flow that follows.
     fn next(self, tag: u32, first: u32) -> Self {
         let Self { first: before, told: before_told, .. } = self;
@@ -161,7 +174,7 @@ impl Sweeper {
     /// Goes on after a sweeper that was last round at `then`: what was due at that time has been told and judged.
     pub fn resume(&mut self, table: &impl Slots, then: u64, now: u64) {
         let since = now.saturating_sub(then);
-        self.walk(table, now, |this, index, note, coarse| {
+        self.walk(table, now, true, |this, index, note, coarse| {
             let (flow, extra) = table.flow(index);
             let (flow, _) = settled(flow, extra);
             let mark = this.meet(index, &flow);
@@ -177,7 +190,9 @@ impl Sweeper {
     /// Walks the table once: judges what is at rest, and adds to `ended` the records of what is over, in order of their end.
     pub fn sweep(&mut self, table: &impl Slots, now: u64, rest: &mut impl AtRest, ended: &mut Vec<Record>) {
         let from = ended.len();
-        self.walk(table, now, |this, index, note, coarse| this.visit(table, index, note, coarse, now, rest, ended));
+        self.walk(table, now, false, |this, index, note, coarse| {
+            this.visit(table, index, note, coarse, now, rest, ended)
+        });
         sort(&mut ended[from..]);
     }
 
@@ -185,7 +200,7 @@ impl Sweeper {
     pub fn finish(&mut self, table: &impl Slots, now: u64, rest: &mut impl AtRest, ended: &mut Vec<Record>) {
         self.sweep(table, now, rest, ended);
         let from = ended.len();
-        self.walk(table, now, |this, index, _, coarse| {
+        self.walk(table, now, true, |this, index, _, coarse| {
             let (flow, extra) = table.flow(index);
             let (flow, extra) = settled(flow, extra);
             let mark = this.meet(index, &flow);
@@ -233,23 +248,38 @@ impl Sweeper {
         Some(Record::parted(event))
     }
 
-    /// Shows each slot that is taken, with its note and the nanoseconds since, to `visit`.
-    fn walk(&mut self, table: &impl Slots, now: u64, mut visit: impl FnMut(&mut Self, usize, u32, u64)) {
-        for b in 0..table.buckets().min(self.marks.len() / WAYS) {
-            let bucket = table.bucket(b);
-            for way in 0..WAYS {
-                let (tag, note, index) = (bucket.tags[way], bucket.notes[way], b * WAYS + way);
-                if tag == 0 {
-                    continue;
-                }
-                let mark = &mut self.marks[index];
-                if mark.tag != tag {
-                    self.known.replaced += u64::from(mark.told);
-                    *mark = mark.next(tag, 0);
-                }
-                visit(self, index, note, u64::from(Note(note).idle(seconds(now))) << 30);
+    /// Shows each slot that is taken, and that is due or `all` are wanted, with its note and the nanoseconds since, to `visit`.
+    fn walk(&mut self, table: &impl Slots, now: u64, all: bool, mut visit: impl FnMut(&mut Self, usize, u32, u64)) {
+        let buckets = table.buckets().min(self.marks.len() / WAYS);
+        let mut ahead = [(Bucket::default(), 0); AHEAD];
+        for b in 0..buckets + AHEAD {
+            let next = if b < buckets { self.approach(table, b, now, all) } else { (Bucket::default(), 0) };
+            let (bucket, mut wanted) = mem::replace(&mut ahead[b % AHEAD], next);
+            while wanted != 0 {
+                let way = wanted.trailing_zeros() as usize % WAYS;
+                wanted &= wanted - 1;
+                visit(self, (b - AHEAD) * WAYS + way, bucket.notes[way], coarse(bucket.notes[way], now));
             }
         }
+    }
+
+    /// A bucket that is to be visited soon, and which of its slots, a bit each: they are on their way from memory then.
+    fn approach(&mut self, table: &impl Slots, b: usize, now: u64, all: bool) -> (Bucket, u8) {
+        let bucket = table.bucket(b);
+        let mut wanted = 0;
+        for way in (0..WAYS).filter(|way| bucket.tags[*way] != 0) {
+            let (tag, note, index) = (bucket.tags[way], bucket.notes[way], b * WAYS + way);
+            let mark = &mut self.marks[index];
+            if mark.tag != tag {
+                self.known.replaced += u64::from(mark.told);
+                *mark = mark.next(tag, 0);
+            }
+            if all || mark.is_due(note, coarse(note, now)) {
+                table.fetch(index);
+                wanted |= 1 << way;
+            }
+        }
+        (bucket, wanted)
     }
 
     /// The mark of a slot whose flow was read.
@@ -282,12 +312,6 @@ impl Sweeper {
         rest: &mut impl AtRest,
         ended: &mut Vec<Record>,
     ) {
-        let mark = &self.marks[index];
-        let due = if mark.note == note && mark.due != 0 { u64::from(mark.due) * SECOND } else { REST };
-        // A note is exact to two seconds, and this had better be early than late.
-        if coarse + 2 * SECOND < due {
-            return;
-        }
         let (flow, extra) = table.flow(index);
         let current = table.bucket(index / WAYS);
         if current.tags[index % WAYS] != self.marks[index].tag || current.notes[index % WAYS] != note {
@@ -318,6 +342,11 @@ impl Sweeper {
             rest.judge(index, &flow, &extra, now);
         }
     }
+}
+
+/// The nanoseconds of silence that a note tells of.
+fn coarse(note: u32, now: u64) -> u64 {
+    u64::from(Note(note).idle(seconds(now))) << 30
 }
 
 /// Flows that lost their slot to another.

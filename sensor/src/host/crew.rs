@@ -313,6 +313,12 @@ impl Slots for Crew {
     fn head(&self, index: usize) -> Head {
         self.part(index / WAYS).map(|part| part.copy_of_head(index)).unwrap_or_default()
     }
+
+    fn fetch(&self, index: usize) {
+        if let Some(part) = self.part(index / WAYS) {
+            part.fetch(index);
+        }
+    }
 }
 
 impl Batch {

@@ -7,7 +7,8 @@ use sensor_common::{
     table::{Bucket, Place, WAYS},
 };
 
-use super::{ahead::fetch_all, pages::Pages};
+use super::pages::Pages;
+use crate::fetch::fetch_all;
 
 /// Buckets, flows and cold state. Indexes are those of the whole table.
 pub(crate) struct Part {
@@ -52,6 +53,15 @@ impl Part {
         let slot = index.wrapping_sub(self.first as usize * WAYS);
         let (flow, extra) = (self.flows.get(slot), self.extras.get(slot));
         (flow.copied().unwrap_or_default(), extra.copied().unwrap_or_default())
+    }
+
+    /// Has a slot's flow and its cold state fetched.
+    pub(crate) fn fetch(&self, index: usize) {
+        let slot = index.wrapping_sub(self.first as usize * WAYS);
+        if let (Some(flow), Some(extra)) = (self.flows.get(slot), self.extras.get(slot)) {
+            fetch_all(flow);
+            fetch_all(extra);
+        }
     }
 
     pub(crate) fn copy_of_head(&self, index: usize) -> Head {

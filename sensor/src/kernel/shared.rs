@@ -9,6 +9,8 @@ use std::{
 use aya::maps::MapData;
 use zerocopy::FromBytes;
 
+use crate::fetch::fetch_all;
+
 /// A mapping, which the kernel or another process may write meanwhile.
 pub(super) struct Shared {
     start: NonNull<u8>,
@@ -40,6 +42,14 @@ impl Shared {
         let there = self.holds::<T>(at);
         // SAFETY: within the mapping, and aligned, as it begins on a page. Volatile because others write it.
         there.then(|| unsafe { self.start.add(at).cast::<T>().read_volatile() })
+    }
+
+    /// Has fetched what lies at a byte.
+    #[inline]
+    pub(super) fn fetch<T>(&self, at: usize) {
+        if self.holds::<T>(at) {
+            fetch_all(self.start.as_ptr().wrapping_add(at).cast::<T>());
+        }
     }
 
     /// A word; 0 beyond the end.

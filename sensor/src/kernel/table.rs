@@ -43,6 +43,11 @@ impl<T: FromBytes + Copy> Mapped<T> {
     fn get(&self, index: usize) -> Option<T> {
         self.memory.read(index * size_of::<T>())
     }
+
+    /// Has an element fetched.
+    fn fetch(&self, index: usize) {
+        self.memory.fetch::<T>(index * size_of::<T>());
+    }
 }
 
 impl Mapped<Flow> {
@@ -98,6 +103,11 @@ impl Slots for Table {
 
     fn head(&self, index: usize) -> Head {
         self.flows.head(index).unwrap_or_default()
+    }
+
+    fn fetch(&self, index: usize) {
+        self.flows.fetch(index);
+        self.extras.fetch(index);
     }
 }
 

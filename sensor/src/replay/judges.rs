@@ -73,4 +73,11 @@ impl Slots for Judges {
             Self::Many(crew) => crew.head(index),
         }
     }
+
+    fn fetch(&self, index: usize) {
+        match self {
+            Self::One(host) => host.fetch(index),
+            Self::Many(crew) => crew.fetch(index),
+        }
+    }
 }
