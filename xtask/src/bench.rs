@@ -189,8 +189,7 @@ fn measure(
     if options.wants(Part::Host) {
         for n in options.flows() {
             eprintln!("host engine, {}", mix::flows(n));
-            let cell = host::measure(n, &mix::config(n, false), effort.runs, effort.packets as usize / 2)?;
-            report.engine.push(report::OnHost { flows: mix::flows(n), cell });
+            report.engine.push(host::measure(n, &mix::config(n, false), effort.runs, effort.packets as usize / 2)?);
         }
     }
     Ok(left_out)

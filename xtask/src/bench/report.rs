@@ -49,6 +49,9 @@ pub(super) struct OnHost {
     pub(super) flows: String,
     /// Nanoseconds a packet.
     pub(super) cell: Cell,
+    /// Milliseconds of CPU time that a sweep takes: beside traffic, when all have come to rest, and at rest.
+    #[serde(default)]
+    pub(super) sweeps: Option<[f64; 3]>,
 }
 
 /// One mix of traffic.

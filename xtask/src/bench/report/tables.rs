@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::ratio::{RATIOS, only_flows};
-use super::{Cell, Column, Report};
+use super::{Cell, Column, OnHost, Report};
 use crate::bench::count::Count;
 use crate::bench::duo::Duo;
 use crate::bench::sensor::Loaded;
@@ -106,9 +106,11 @@ impl Report {
         if self.engine.is_empty() {
             return;
         }
-        text.push_str("\n| engine on the host | ns a packet | million packets a second |\n|---|---|---|\n");
-        for host in &self.engine {
-            let _ = writeln!(text, "| {} | {} | {:.1} |", host.flows, host.cell.in_words(), 1_000.0 / host.cell.min);
+        text.push_str("\n| engine on the host | ns a packet | million packets a second | a sweep beside traffic, ms |");
+        text.push_str(" when all have come to rest | at rest |\n|---|---|---|---|---|---|\n");
+        for OnHost { flows, cell, sweeps } in &self.engine {
+            let sweeps = sweeps.map_or("| |".into(), |sweeps| sweeps.map(|ms| format!("{ms:.1}")).join(" | "));
+            let _ = writeln!(text, "| {flows} | {} | {:.1} | {sweeps} |", cell.in_words(), 1_000.0 / cell.min);
         }
     }
 
