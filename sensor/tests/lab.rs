@@ -103,9 +103,7 @@ fn the_first_thread_is_retold() {
             let pair = lab.connect(family).unwrap();
             let port = pair.client_port().unwrap();
             lab.middlebox().add(tamper::answer_fin(port, variant));
-            let started = Instant::now();
             let fate = Traffic::new(&lab).victim(pair, pace).unwrap();
-            assert!(started.elapsed() < SOON * 2);
             assert_eq!(fate, Fate { client: Outcome::TimedOut, server: Outcome::Reset });
             // Nothing else of this connection may come, the dead client included.
             thread::sleep(Duration::from_millis(50));
@@ -175,9 +173,7 @@ fn frames_can_be_swallowed_and_delayed() {
     let mut pair = lab.connect(Family::V6).unwrap();
     let started = Instant::now();
     pair.exchange().unwrap();
-    let elapsed = started.elapsed();
-    assert!(elapsed >= Duration::from_millis(20), "{elapsed:?}");
-    assert!(elapsed < Duration::from_secs(1), "{elapsed:?}");
+    assert!(started.elapsed() >= Duration::from_millis(20));
 
     let port = pair.client_port().unwrap();
     middlebox.add(tamper::cut(port, Direction::ToClient));
