@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    vec,
 };
 
 use sensor_common::detect::Severity;
@@ -83,15 +84,15 @@ impl Fate {
     }
 
     /// Frames that it will not get, beside those that wait.
-    pub(super) fn lost(&self) -> u64 {
+    fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 }
 
 /// What a reader gets.
 pub(super) struct Reading {
-    /// What is remembered, in order.
-    pub(super) remembered: Vec<Frame>,
+    /// What is remembered, in order, with its numbers.
+    pub(super) remembered: vec::IntoIter<(u64, Frame)>,
     /// What comes; it ends with the agent, or when the reader is too slow.
     pub(super) queue: mpsc::Receiver<Frame>,
     pub(super) fate: Arc<Fate>,
@@ -113,10 +114,13 @@ impl Feed {
         }
         memory.push_back((*next, Arc::clone(&frame)));
         readers.retain(|reader| {
+            if reader.queue.is_closed() {
+                return false;
+            }
             if reader.fate.lost() > 0 {
-                // It is being told, and counts until it has gone.
+                // It has yet to be let go.
                 reader.fate.lost.fetch_add(1, Ordering::Relaxed);
-                return !reader.queue.is_closed();
+                return true;
             }
             match reader.queue.try_send(Arc::clone(&frame)) {
                 Ok(()) => true,
@@ -146,12 +150,23 @@ impl Feed {
         let mut remembered: Vec<_> = shared.remembered.iter().flatten().cloned().collect();
         drop(shared);
         remembered.sort_unstable_by_key(|(number, _)| *number);
-        Some(Reading { remembered: remembered.into_iter().map(|(_, frame)| frame).collect(), queue, fate })
+        Some(Reading { remembered: remembered.into_iter(), queue, fate })
     }
 
-    /// So many frames are lost to a reader that has gone.
-    pub(super) fn lose(&self, lost: u64) {
-        self.shared().account.lost += lost;
+    /// Lets a reader go that was too slow. The frames that it loses: those that waited for it, and those that came since.
+    pub(super) fn let_go(&self, reading: &mut Reading) -> u64 {
+        // Held, so that a frame is either counted or comes after.
+        let mut shared = self.shared();
+        reading.queue.close();
+        let lost = (reading.remembered.len() + reading.queue.len()) as u64 + reading.fate.lost();
+        shared.account.lost += lost;
+        lost
+    }
+
+    /// Readers that a frame would be for.
+    #[cfg(test)]
+    pub(super) fn following(&self) -> usize {
+        self.shared().readers.len()
     }
 
     /// What became of it all.
@@ -211,7 +226,7 @@ mod tests {
         for n in 0..10_000 {
             feed.tell(usize::from(n % 1000 == 0), frame(n));
         }
-        let numbers: Vec<_> = feed.follow().unwrap().remembered.iter().map(number).collect();
+        let numbers: Vec<_> = feed.follow().unwrap().remembered.map(|(_, frame)| number(&frame)).collect();
         assert_eq!(numbers.len(), REMEMBERED[0] + 10);
         assert!(numbers.is_sorted());
         assert_eq!(numbers[..3], [0, 1000, 2000]);
@@ -230,14 +245,10 @@ mod tests {
         assert_eq!((told, good.fate.lost()), (QUEUE as u64 + 10, 0));
         assert_eq!(slow.fate.lost(), 10);
         assert_eq!(feed.account(), Account { readers: 2, slow: 1, refused: 0, lost: 0 });
-        let mut waiting = 0;
-        while slow.queue.try_recv().is_ok() {
-            waiting += 1;
-        }
-        assert_eq!(waiting, QUEUE, "all = waiting + lost");
+        assert_eq!(feed.let_go(&mut slow), QUEUE as u64 + 10, "all that waited, and all that came since");
         drop(slow);
         feed.tell(0, frame(0));
-        assert_eq!(feed.shared().readers.len(), 1, "who has gone costs nothing");
+        assert_eq!(feed.following(), 1, "who has gone costs nothing");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, SystemTime, UNIX_EPOCH},
+    vec,
 };
 
 use tokio::{
@@ -15,14 +16,14 @@ use tokio::{
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     runtime::{Builder, Runtime},
-    sync::oneshot,
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time,
 };
 
 use super::{
     SocketError,
-    feed::{Feed, Frame, READERS, Reading},
+    feed::{Feed, Frame, READERS},
     socket,
     wire::{Hello, MAGIC, Message},
 };
@@ -142,28 +143,29 @@ impl Line {
         self.output.write_all(&MAGIC).await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
         self.send(Message::Hello(Hello::own(now)).encode().into()).await?;
-        let Some(Reading { remembered, mut queue, fate }) = feed.follow() else {
+        let Some(mut reading) = feed.follow() else {
             return self.send(Message::Full(READERS as u32).encode().into()).await;
         };
         let slow = tokio::select! {
-            result = self.all(remembered, &mut queue) => { result?; false }
-            () = fate.sealed() => true,
+            result = self.all(&mut reading.remembered, &mut reading.queue) => { result?; false }
+            () = reading.fate.sealed() => true,
         };
         if !slow {
             return self.send(Message::End.encode().into()).await;
         }
         // What waits is let go; a frame that is half out must end first.
         let finished = time::timeout(GRACE, self.finish()).await;
-        queue.close();
-        let waiting = std::iter::from_fn(|| queue.try_recv().ok()).count() as u64;
-        let lost = fate.lost() + waiting;
-        feed.lose(lost);
+        let lost = feed.let_go(&mut reading);
         finished??;
         time::timeout(GRACE, self.send(Message::Slow(lost).encode().into())).await?
     }
 
-    async fn all(&mut self, remembered: Vec<Frame>, queue: &mut tokio::sync::mpsc::Receiver<Frame>) -> io::Result<()> {
-        for frame in remembered {
+    async fn all(
+        &mut self,
+        remembered: &mut vec::IntoIter<(u64, Frame)>,
+        queue: &mut mpsc::Receiver<Frame>,
+    ) -> io::Result<()> {
+        for (_, frame) in remembered {
             self.send(frame).await?;
         }
         self.send(Message::Live.encode().into()).await?;
@@ -195,6 +197,7 @@ mod tests {
     use std::{
         io::{Read as _, Write as _},
         os::unix::net::UnixStream,
+        thread,
     };
 
     use sensor_common::{
@@ -209,10 +212,12 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    fn start() -> (TempDir, Feed, Serving, UnixStream) {
+    /// A server, and somebody who follows it after so many findings.
+    fn start(remembered: u64) -> (TempDir, Feed, Serving, UnixStream) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.sock");
-        let feed = Feed::default();
+        let mut feed = Feed::default();
+        (0..remembered).for_each(|time| tell(&mut feed, time));
         let serving = Server::open(&path).unwrap().start(feed.clone()).unwrap();
         let stream = UnixStream::connect(&path).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -243,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_reader_gets_what_was_and_what_comes_and_an_end() {
-        let (_folder, mut feed, serving, mut stream) = start();
+        let (_folder, mut feed, serving, mut stream) = start(0);
         tell(&mut feed, 1);
         let mut told = messages(&mut stream);
         let remembered = live(&mut told);
@@ -258,30 +263,40 @@ mod tests {
 
     #[test]
     fn who_stops_reading_is_let_go_and_told_how_much_is_lost() {
-        let (_folder, mut feed, _serving, mut stream) = start();
-        let mut told = messages(&mut stream);
-        live(&mut told);
-        let all = 20_000;
-        // Nobody reads meanwhile, and nothing waits for that.
-        (0..all).for_each(|time| tell(&mut feed, time));
-        let (mut came, mut lost) = (0, None);
-        for message in told {
-            match message {
-                Message::Finding { event, .. } => {
-                    assert_eq!((event.time, lost), (came, None), "in order, until the last word");
-                    came += 1;
-                }
-                Message::Slow(n) => lost = Some(n),
-                other => panic!("{other:?}"),
+        // It falls behind what comes, and behind what was.
+        for remembered in [0, 2000] {
+            let (_folder, mut feed, _serving, mut stream) = start(remembered);
+            while feed.following() == 0 {
+                thread::sleep(Duration::from_millis(1));
             }
+            // Nobody reads meanwhile, and nothing waits for that. What comes when it has been let go is not for it.
+            let mut all = remembered;
+            for time in remembered..remembered + 20_000 {
+                tell(&mut feed, time);
+                all += feed.following() as u64;
+            }
+            let (mut came, mut lost) = (0, None);
+            for message in messages(&mut stream) {
+                assert_eq!(lost, None, "the last word");
+                match message {
+                    Message::Hello(_) => {}
+                    Message::Live => assert!(came >= remembered),
+                    Message::Finding { event, .. } => {
+                        assert_eq!(event.time, came, "in order");
+                        came += 1;
+                    }
+                    Message::Slow(n) => lost = Some(n),
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(lost, Some(all - came), "all = told + lost");
+            assert_eq!((feed.account().slow, feed.account().lost), (1, all - came));
         }
-        assert_eq!(lost, Some(all - came), "all = told + lost");
-        assert_eq!((feed.account().slow, feed.account().lost), (1, all - came));
     }
 
     #[test]
     fn who_speaks_is_let_go() {
-        let (_folder, _feed, _serving, mut stream) = start();
+        let (_folder, _feed, _serving, mut stream) = start(0);
         let mut mine = stream.try_clone().unwrap();
         let mut told = messages(&mut stream);
         live(&mut told);
