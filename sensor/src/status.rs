@@ -7,7 +7,7 @@ use crate::{
     enrich::Standing,
     failure::Failure,
     observe::{Answering, Identity, Snapshot, find},
-    report::{flow::span, shown},
+    report::{count, flow::span, shown},
     store::Kept,
 };
 
@@ -94,10 +94,10 @@ fn write(out: &mut impl Write, snapshot: &Snapshot, uid: u32) -> io::Result<()> 
     section(out, "gave up", &layers(snapshot))?;
     let counter = |id| snapshot.counter(id);
     let traffic = format!(
-        "{} frames, {} TCP segments, {} flows ({} established)",
-        counter("packets"),
-        counter("segments"),
-        counter("flows_created"),
+        "{}, {}, {} ({} established)",
+        count(counter("packets"), "frame"),
+        count(counter("segments"), "TCP segment"),
+        count(counter("flows_created"), "flow"),
         counter("flows_established")
     );
     section(out, "seen", &[traffic])?;
@@ -130,7 +130,8 @@ fn write(out: &mut impl Write, snapshot: &Snapshot, uid: u32) -> io::Result<()> 
     }
     lost.extend(snapshot.written.map(|w| format!("{} findings written to the file, {} not", w.findings, w.lost)));
     lost.extend(snapshot.tail.map(|tail| {
-        format!("{} readers of sensor tail, {} let go for being slow, who lost {}", tail.readers, tail.slow, tail.lost)
+        let readers = count(tail.readers, "reader");
+        format!("{readers} of sensor tail, {} let go for being slow, who lost {}", tail.slow, tail.lost)
     }));
     section(out, "lost", &lost)?;
     if let Some(kept) = snapshot.kept {

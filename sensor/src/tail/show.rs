@@ -18,7 +18,7 @@ use crate::{
     cli::Tail,
     failure::Failure,
     filter::Traits,
-    report::{Finding, PacketFile, Place, Reporter, WallClock, count, flow::Told},
+    report::{Finding, PacketFile, Place, Reporter, WallClock, flow::Told},
 };
 
 /// What is told of what is remembered, where a reader follows and asks for nothing else: as tail(1) does.
@@ -89,11 +89,8 @@ impl Telling<'_> {
                     }
                 }
                 Ok(Some(Message::Slow(lost))) => {
-                    return Err(TailError::Slow(format!(
-                        "{} are lost to it",
-                        count(lost, "finding, record or incident")
-                    ))
-                    .into());
+                    let lost = format!("{lost} findings, records and changes of incidents are lost to it");
+                    return Err(TailError::Slow(lost).into());
                 }
                 Ok(Some(Message::Full(most))) => return Err(TailError::Full { most }.into()),
                 Ok(Some(Message::End)) => {
